@@ -1,0 +1,1 @@
+"""What there is, as data: columns, feeds, tables and the meaning of codes.  Imports nothing of ours."""

@@ -1,0 +1,185 @@
+"""Every column of every table, once: type, unit, description, nullability, source.
+
+Tables (`catalog/tables.py`) list columns by name; a name means the same thing wherever it stands.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Type(StrEnum):
+    """Logical column types; `catalog/render.py` turns each into Arrow and SQL."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    LOCAL_TIME = "local_time"  # wall clock in America/Chicago, no zone attached
+    UTC_TIME = "utc_time"
+    GEOMETRY = "geometry"  # WKB, EPSG:4326
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: snake_case, the unit in the name where it has one (`_m`, `_days`, `_count_365d`).
+        type: logical type.
+        description: what a value means, for a reader of the table.
+        nullable: whether a value may be missing.
+        unit: unit of measure, where the value has one.
+        source: where the value comes from, where that is not our own computation.
+    """
+
+    name: str
+    type: Type
+    description: str
+    nullable: bool = True
+    unit: str | None = None
+    source: str | None = None
+
+
+_T = Type
+_ALL = (
+    # --- identity and provenance -------------------------------------------------------------
+    Column("event_id", _T.TEXT, "Key of one distinct event, 'feed:identifier at the source'.", False),
+    Column("feed", _T.TEXT, "Name of the feed in catalog/sources.py.", False),
+    Column("month", _T.TEXT, "Partition, YYYY-MM of the report date; 'undated' in quarantine.", False),
+    Column("record_systems", _T.TEXT, "Where the event was seen: 'open', 'department' or 'open+department'.", False),
+    Column("source_row_count", _T.INTEGER, "Source rows that make up this event (a police report has one row per person).", False),
+    Column("first_seen_utc", _T.UTC_TIME, "When this platform first received the event.", False),
+    Column("available_date", _T.DATE, "First local day on which a score may use the event: the day first seen, or the report date plus the feed's usual lag if that is earlier.", False),
+    Column("data_set", _T.TEXT, "Identifier of the data set the row came from.", False),
+    Column("pull_id", _T.TEXT, "The pull that first delivered this version of the row.", False),
+    Column("page", _T.INTEGER, "Page of the pull, from 0.", False),
+    Column("line", _T.INTEGER, "Row on that page, from 0.", False),
+    Column("row_hash", _T.TEXT, "SHA-256 of the event's content without provenance.", False),
+    # --- time ---------------------------------------------------------------------------------
+    Column("report_date", _T.DATE, "Local day on which the event was reported or opened.", False, source="police reported_date, 911 incident_date, 311 open_date_time, inspection_date"),
+    Column("reported_local", _T.LOCAL_TIME, "Wall clock of the report, America/Chicago."),
+    Column("reported_utc", _T.UTC_TIME, "The same in UTC; null where reported_clock is not 'exact'."),
+    Column("reported_clock", _T.TEXT, "'exact', 'fold' (the hour that occurs twice), 'gap' (the hour that does not exist) or 'date_only'.", False),
+    Column("occurred_local", _T.LOCAL_TIME, "Wall clock of the occurrence where the source gives one, America/Chicago."),
+    # --- what ---------------------------------------------------------------------------------
+    Column("category", _T.TEXT, "Our category, from catalog/events.py; 'unknown' where no code is mapped.", False),
+    Column("source_category", _T.TEXT, "The source's own code or text for the category."),
+    Column("offense_codes", _T.TEXT, "Local offense codes or texts of the report, sorted, separated by ';'.", source="police offense"),
+    Column("nibrs_codes", _T.TEXT, "NIBRS codes of the report, sorted, separated by ';'; the placeholder 999 is left out.", source="police ibrs"),
+    Column("is_domestic", _T.BOOLEAN, "Domestic violence flagged; null where the source says unknown.", source="police dvflag"),
+    Column("is_firearm_used", _T.BOOLEAN, "A firearm was used; null where not said.", source="police firearm_used_flag"),
+    Column("priority", _T.TEXT, "Dispatch priority; 10 to 13 immediate, then 20, 30, 40, 50.", source="911 priority"),
+    Column("is_officer_initiated", _T.BOOLEAN, "Begun by an officer (business check and the like), not by a caller; null where not said."),
+    Column("current_status", _T.TEXT, "Status at the source, lower case.", source="311 current_status"),
+    Column("resolved_date", _T.DATE, "Local day of closing; bulk closes make it useless as a service time.", source="311 resolved_date"),
+    Column("work_group", _T.TEXT, "Department work group.", source="311 department_work_group"),
+    Column("report_source", _T.TEXT, "How the request was reported.", source="311 report_source"),
+    Column("permit_number", _T.TEXT, "Food permit number.", source="facility_permit; inspection export permit_number"),
+    Column("establishment_name", _T.TEXT, "Name of the inspected or permitted establishment."),
+    Column("inspection_result", _T.TEXT, "Result of the inspection, lower case."),
+    Column("critical_violation_count", _T.INTEGER, "Critical violations found.", unit="violations"),
+    Column("noncritical_violation_count", _T.INTEGER, "Non-critical violations found.", unit="violations"),
+    # --- where --------------------------------------------------------------------------------
+    Column("address", _T.TEXT, "Address as the source gives it, blanks trimmed."),
+    Column("address_precision", _T.TEXT, "What the address names: 'exact', 'block', 'intersection' or 'none'.", False),
+    Column("address_key", _T.TEXT, "Canonical form of the address (places/addresses.py), e.g. '1000 LOCUST ST'."),
+    Column("block_key", _T.TEXT, "Canonical hundred-block of the address, e.g. '1000 LOCUST ST' for 1000 to 1099."),
+    Column("zip_code", _T.TEXT, "Five-digit ZIP code."),
+    Column("latitude", _T.NUMBER, "Latitude, EPSG:4326.", unit="degree"),
+    Column("longitude", _T.NUMBER, "Longitude, EPSG:4326.", unit="degree"),
+    Column("no_location_reason", _T.TEXT, "Why coordinates are missing: 'missing', 'state_plane_origin', 'city_hall_default', 'outside_region' or 'unreadable'."),
+    Column("beat", _T.TEXT, "Police beat; 999 means none."),
+    Column("division", _T.TEXT, "Patrol division: Central, Metro, East, North, South or Shoal Creek."),
+    Column("council_district", _T.TEXT, "City council district, 1 to 6."),
+    Column("parcel_id", _T.TEXT, "KIVA PIN of the parcel.", source="parcels KIVAPIN; violations pin; legacy 311 parcel_id_no"),
+    Column("county_parcel_number", _T.TEXT, "County assessor's number (APN); begins with the county's two letters.", source="parcels APN"),
+    Column("land_use_code", _T.TEXT, "Land-use code of the parcel.", source="parcels LANDUSECODE"),
+    Column("owner_name", _T.TEXT, "Owner in the public parcel register; never a feature of any model.", source="parcels OWN_NAME"),
+    Column("geometry", _T.GEOMETRY, "Shape as WKB, EPSG:4326: polygon, line or point."),
+    Column("geometry_kind", _T.TEXT, "'polygon' or 'point' (a centroid that cannot contain anything)."),
+    Column("record_id", _T.TEXT, "Key of one record of a reference set.", False),
+    Column("license_id", _T.TEXT, "Licence number; one per business, repeated for each class.", source="licences id"),
+    Column("business_type", _T.TEXT, "Licence class (NAICS wording) or permit type."),
+    Column("business_name", _T.TEXT, "Name of the business: trade name, else legal name."),
+    Column("legal_name", _T.TEXT, "Legal name, where it differs from the trade name.", source="licences business_name"),
+    Column("valid_until", _T.DATE, "Last day for which the licence is paid.", source="licences valid_license_for"),
+    Column("city", _T.TEXT, "City of the address, upper case."),
+    Column("state", _T.TEXT, "State of the address."),
+    Column("street_name", _T.TEXT, "Full street name of a centre line.", source="streets layer"),
+    Column("from_number", _T.INTEGER, "Lowest house number on the segment."),
+    Column("to_number", _T.INTEGER, "Highest house number on the segment."),
+    Column("district_kind", _T.TEXT, "'neighborhood', 'patrol_division' or 'council_district'.", False),
+    Column("district_name", _T.TEXT, "Name or number of the district.", False),
+    Column("case_number", _T.TEXT, "Number of the code-enforcement case."),
+    Column("case_status", _T.TEXT, "Status of the case or violation."),
+    Column("violation_code", _T.TEXT, "Ordinance section violated."),
+    Column("violation_text", _T.TEXT, "What the section says."),
+    Column("opened_date", _T.DATE, "Local day on which the record was opened, where the source gives it."),
+    # --- quarantine and reconciliation ----------------------------------------------------------
+    Column("rule", _T.TEXT, "Rule that rejected the row.", False),
+    Column("reason", _T.TEXT, "Why, in a sentence that names the value.", False),
+    Column("rejected_value", _T.TEXT, "The offending value."),
+    Column("raw_row", _T.TEXT, "The row as received (allowed columns only), as JSON.", False),
+    Column("received_count", _T.INTEGER, "Source rows received.", False, "rows"),
+    Column("good_count", _T.INTEGER, "Source rows that became part of a clean event or record.", False, "rows"),
+    Column("quarantined_count", _T.INTEGER, "Source rows rejected with a reason.", False, "rows"),
+    Column("duplicate_count", _T.INTEGER, "Source rows that repeat the identity of another.", False, "rows"),
+    Column("event_count", _T.INTEGER, "Distinct events or records made from the good rows.", False),
+    Column("code_version", _T.TEXT, "Version of the cleaning code that made the rows.", False),
+    # --- businesses, parcels, attribution -------------------------------------------------------
+    Column("business_id", _T.TEXT, "Stable key of a business: same name at the same place.", False),
+    Column("business_parcel_id", _T.TEXT, "Stable key of a place with a business: 'parcel:<KIVA PIN>', or 'address:<key>' where no parcel is known."),
+    Column("business_names", _T.TEXT, "Names of the active businesses on the place, sorted, separated by ';'."),
+    Column("business_types", _T.TEXT, "Their licence classes and permit types, sorted, separated by ';'."),
+    Column("business_count", _T.INTEGER, "Active businesses on the place.", False),
+    Column("is_active", _T.BOOLEAN, "The licence or permit is current in the newest snapshot.", False),
+    Column("match_method", _T.TEXT, "How the parcel was found: 'address', 'point_in_polygon' or 'none' (the address itself is the place).", False),
+    Column("neighborhood", _T.TEXT, "Neighborhood that contains the place."),
+    Column("evidence", _T.TEXT, "Registers that name this address, sorted, separated by ';'.", False),
+    Column("attribution_method", _T.TEXT, "'parcel_key', 'equal_address', 'point_in_polygon', 'near_parcel', 'block_share' or 'none'.", False),
+    Column("precision", _T.TEXT, "EXACT, NEAR, BLOCK, INTERSECTION, AREA or NONE: how well the event is tied to the place; never upgraded.", False),
+    Column("distance_m", _T.NUMBER, "Distance from the event's point to the parcel, where both are known.", unit="metre"),
+    Column("weight", _T.NUMBER, "Share of the event given to the place; the shares of an event sum to one.", False),
+    # --- marts ----------------------------------------------------------------------------------
+    Column("as_of", _T.DATE, "The day the row speaks about: only what was available before it is used.", False),
+    Column("risk_score", _T.NUMBER, "0 to 100: share of business parcels with a lower provisional risk, in per cent.", False),
+    Column("risk_rank", _T.INTEGER, "1 is the highest provisional risk; equal risks share a rank.", False),
+    Column("relative_risk", _T.NUMBER, "Provisional risk relative to the city's average business parcel (1.0).", False),
+    Column("homicide_count_365d", _T.INTEGER, "Homicide reports tied EXACT or NEAR to the place, 365 days before as_of.", False),
+    Column("stale_sources", _T.TEXT, "Feeds that were stale, silent or failed when the row was made, separated by ';'; empty if none.", False),
+    Column("source_status", _T.TEXT, "'fresh', 'stale' (nothing new for longer than its lag allows), 'silent' (no rows at all) or 'failed' (last refresh failed; last good data stands).", False),
+    Column("status_reason", _T.TEXT, "The status in a sentence.", False),
+    Column("newest_report_date", _T.DATE, "Newest report date among the feed's events."),
+    Column("usual_lag_days", _T.INTEGER, "The feed's usual delay from event to publication.", False, "day"),
+    Column("snapshot_id", _T.TEXT, "The publish that wrote the row; ids sort in order of publication.", False),
+    Column("run_id", _T.TEXT, "Run that wrote the row.", False),
+    Column("schema_version", _T.TEXT, "Version of the table's contract.", False),
+    Column("published_utc", _T.UTC_TIME, "When the snapshot was published.", False),
+)
+
+EVENT_FEEDS = ("police_reports", "calls_911", "health_inspections", "streetlight_outages", "dumping_complaints")
+WINDOWS_DAYS = (90, 365)
+
+
+def count_column(feed: str, days: int) -> str:
+    """Name of the column that counts a feed's EXACT and NEAR events in the days before as_of."""
+    return f"{feed}_count_{days}d"
+
+
+def weighted_column(feed: str, days: int) -> str:
+    """Name of the column that sums a feed's BLOCK shares in the days before as_of."""
+    return f"{feed}_weighted_{days}d"
+
+
+_WINDOWED = tuple(
+    column
+    for feed in EVENT_FEEDS
+    for days in WINDOWS_DAYS
+    for column in (
+        Column(count_column(feed, days), Type.INTEGER, f"{feed} events tied EXACT or NEAR to the place, {days} days before as_of.", False, "events"),
+        Column(weighted_column(feed, days), Type.NUMBER, f"Shares of {feed} events known only to the place's block, {days} days before as_of.", False, "events"),
+    )
+)
+
+COLUMNS: dict[str, Column] = {column.name: column for column in (*_ALL, *_WINDOWED)}

@@ -1,0 +1,141 @@
+"""Every table of the lake and the warehouse: columns, key, grain, partition, owner.
+
+`render.py` makes Arrow schemas and SQL from these; `defs/metadata.py` makes Dagster's table schemas.
+"""
+
+from dataclasses import dataclass
+
+from kc_pipeline.catalog.columns import COLUMNS, EVENT_FEEDS, WINDOWS_DAYS, Column, count_column, weighted_column
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table's contract.
+
+    Attributes:
+        name: 'layer/thing'.
+        grain: what one row is.
+        key: columns whose values together occur once.
+        column_names: names in `columns.COLUMNS`, in order.
+        partition: column whose values are the replaceable parts of the table, or None.
+        owner: team that answers for it.
+        volatile: columns that may differ between two runs on the same data (left out of canonical bytes).
+    """
+
+    name: str
+    grain: str
+    key: tuple[str, ...]
+    column_names: tuple[str, ...]
+    partition: str | None = None
+    owner: str = "team:data-engineering"
+    volatile: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The table's columns, in order."""
+        return tuple(COLUMNS[name] for name in self.column_names)
+
+    @property
+    def layer(self) -> str:
+        """First part of the name: clean, quarantine, core or marts."""
+        return self.name.split("/")[0]
+
+
+PROVENANCE = ("first_seen_utc", "data_set", "pull_id", "page", "line")
+_EVENT = (
+    "event_id", "feed", "month", "report_date", "reported_local", "reported_utc", "reported_clock", "occurred_local",
+    "category", "source_category", "address", "address_precision", "zip_code",
+    "latitude", "longitude", "no_location_reason", "parcel_id", "record_systems", "source_row_count",
+)  # fmt: skip
+_EVENT_TAIL = ("available_date", *PROVENANCE, "row_hash")
+_EVENT_EXTRA: dict[str, tuple[str, ...]] = {
+    "police_reports": ("offense_codes", "nibrs_codes", "is_domestic", "is_firearm_used", "beat", "division"),
+    "calls_911": ("priority", "is_officer_initiated", "beat", "division"),
+    "health_inspections": ("permit_number", "establishment_name", "inspection_result", "critical_violation_count", "noncritical_violation_count"),
+    "streetlight_outages": ("current_status", "resolved_date", "work_group", "report_source", "council_district"),
+    "dumping_complaints": ("current_status", "resolved_date", "work_group", "report_source", "council_district"),
+}
+_EVENT_GRAIN = {
+    "police_reports": "one distinct police report (not one person)",
+    "calls_911": "one dispatched 911 call",
+    "health_inspections": "one food-establishment inspection",
+    "streetlight_outages": "one 311 request about a streetlight",
+    "dumping_complaints": "one 311 request about illegal dumping",
+}
+_RECORD_TAIL = (*PROVENANCE, "row_hash")
+_PLACE = ("address", "zip_code", "latitude", "longitude", "no_location_reason")
+_REFERENCE: dict[str, tuple[str, tuple[str, ...]]] = {
+    "business_licenses": ("one licence class of one business", ("record_id", "license_id", "business_type", "business_name", "legal_name", "valid_until", "city", "state", *_PLACE)),
+    "food_permits": ("one food permit", ("record_id", "permit_number", "establishment_name", "business_type", "case_status", "city", "state", *_PLACE)),
+    "parcels": ("one parcel", ("record_id", "parcel_id", "county_parcel_number", "land_use_code", "owner_name", "geometry", "geometry_kind", *_PLACE)),
+    "streets": ("one street centre-line segment", ("record_id", "street_name", "from_number", "to_number", "geometry")),
+    "districts": ("one neighborhood, patrol division or council district", ("record_id", "district_kind", "district_name", "geometry")),
+    "property_violations": ("one property violation", ("record_id", "case_number", "case_status", "violation_code", "violation_text", "opened_date", "resolved_date", "parcel_id", *_PLACE)),
+    "dangerous_buildings": ("one report of a dangerous building", ("record_id", "case_status", "opened_date", "resolved_date", "parcel_id", *_PLACE)),
+}  # fmt: skip
+REFERENCE_FEEDS = tuple(_REFERENCE)
+FEEDS = (*EVENT_FEEDS, *REFERENCE_FEEDS)
+
+_PUBLISHED = ("snapshot_id", "run_id", "schema_version")
+_SCORE = (
+    "as_of", "business_parcel_id", "parcel_id", "business_names", "business_types", "business_count", "address",
+    "zip_code", "neighborhood", "council_district", "division", "latitude", "longitude", "risk_score", "risk_rank",
+    "relative_risk", "homicide_count_365d",
+)  # fmt: skip
+_WINDOWED = tuple(
+    name(feed, days) for feed in EVENT_FEEDS for days in WINDOWS_DAYS for name in (count_column, weighted_column)
+)
+
+_TABLES = (
+    *(
+        Table(f"clean/{feed}", _EVENT_GRAIN[feed], ("event_id",), (*_EVENT, *_EVENT_EXTRA[feed], *_EVENT_TAIL), "month")
+        for feed in EVENT_FEEDS
+    ),
+    *(
+        Table(f"clean/{feed}", grain, ("record_id",), (*columns, *_RECORD_TAIL))
+        for feed, (grain, columns) in _REFERENCE.items()
+    ),
+    *(
+        Table(
+            f"quarantine/{feed}", "one rejected source row", ("data_set", "pull_id", "page", "line"),
+            ("feed", "month", "data_set", "pull_id", "page", "line", "rule", "reason", "rejected_value", "raw_row"), "month",
+        )
+        for feed in FEEDS
+    ),
+    Table(
+        "quality/reconciliation", "one data set's month (or whole snapshot): rows received and what became of them",
+        ("feed", "data_set", "month"),
+        ("feed", "data_set", "month", "pull_id", "received_count", "good_count", "quarantined_count", "duplicate_count", "event_count", "code_version"),
+        "feed",
+    ),
+    Table(
+        "core/gazetteer", "one exact address known to a register, and its parcel where that is known", ("address_key", "zip_code"),
+        ("address_key", "block_key", "zip_code", "parcel_id", "latitude", "longitude", "evidence"),
+    ),
+    Table(
+        "core/businesses", "one business: same name at the same place", ("business_id",),
+        ("business_id", "business_parcel_id", "parcel_id", "business_name", "business_types", "license_id", "permit_number", "valid_until", "is_active", "match_method", "address_key", "block_key", *_PLACE),
+    ),
+    Table(
+        "core/business_parcels", "one place with at least one active business", ("business_parcel_id",),
+        ("business_parcel_id", "parcel_id", "business_names", "business_types", "business_count", "address", "address_key", "block_key", "zip_code", "latitude", "longitude", "neighborhood", "council_district", "division", "geometry_kind"),
+    ),
+    Table(
+        "core/event_attribution", "one event's share at one business parcel, or its unattributed rest",
+        ("event_id", "business_parcel_id"),
+        ("event_id", "business_parcel_id", "feed", "month", "report_date", "available_date", "category", "attribution_method", "precision", "distance_m", "weight"),
+        "month",
+    ),
+    Table(
+        "marts/business_risk", "one business parcel on one day", ("as_of", "business_parcel_id"),
+        (*_SCORE, *_WINDOWED, "stale_sources", *_PUBLISHED), "as_of", "team:risk", _PUBLISHED[:2],
+    ),
+    Table(
+        "marts/source_quality", "one feed on one day", ("as_of", "feed"),
+        ("as_of", "feed", "source_status", "status_reason", "received_count", "good_count", "quarantined_count", "duplicate_count", "event_count", "newest_report_date", "usual_lag_days", *_PUBLISHED),
+        "as_of", "team:data-engineering", _PUBLISHED[:2],
+    ),
+)  # fmt: skip
+
+TABLES: dict[str, Table] = {table.name: table for table in _TABLES}
+SCHEMA_VERSION = "1.0.0"

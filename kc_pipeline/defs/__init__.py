@@ -1,0 +1,1 @@
+"""Everything Dagster knows; each asset body reads, calls, writes and reports."""

@@ -1,0 +1,1 @@
+"""Is it right: contracts checked, rows counted, rejects kept with their reason."""

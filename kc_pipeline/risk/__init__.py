@@ -1,0 +1,1 @@
+"""The score of a place and where it comes from."""

@@ -1,0 +1,91 @@
+"""Every environment variable, read in one place.
+
+Nothing below `cli` and `defs` reads the environment or the clock; they are handed a `Settings`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+SOURCES = ("sandbox", "live", "replay")
+SANDBOX_PORT = 8765
+_LIVE_SOCRATA = "https://data.kcmo.org"
+_LIVE_ARCGIS = "https://mapd.kcmo.org/kcgis/rest/services"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is told from outside.
+
+    Attributes:
+        source: 'sandbox' (synthetic city over loopback), 'live' (the city's portals) or 'replay' (recorded rows over loopback).
+        data_dir: folder that holds everything this source's runs keep.
+        socrata_url: base URL of the open-data portal.
+        arcgis_url: base URL of the GIS server's REST services.
+        drop_dir: folder into which departments drop files; None: none.
+        department_url: SQLAlchemy URL of the departments' own database; None: none. May hold a password: never printed.
+        warehouse_url: SQLAlchemy URL of the BI warehouse; may hold a password: never printed.
+        app_token: Socrata application token; never printed.
+        history_start: first month that is kept, YYYY-MM.
+        schedules_on: whether the daily schedule and the automation start switched on.
+    """
+
+    source: str
+    data_dir: Path
+    socrata_url: str
+    arcgis_url: str
+    drop_dir: Path | None
+    department_url: str | None = field(repr=False)
+    warehouse_url: str = field(repr=False)
+    app_token: str | None = field(repr=False)
+    history_start: str
+    schedules_on: bool
+
+    @property
+    def raw_dir(self) -> Path:
+        """Folder of the raw pulls."""
+        return self.data_dir / "raw"
+
+    @property
+    def lake_dir(self) -> Path:
+        """Folder of the Delta tables."""
+        return self.data_dir / "lake"
+
+    def at_portal(self, base_url: str) -> "Settings":
+        """The same settings, with both portals at a base URL (a local portal serves both protocols)."""
+        return replace(self, socrata_url=base_url, arcgis_url=f"{base_url}/arcgis/rest/services")
+
+
+def load_settings(environ: Mapping[str, str], source: str | None = None) -> Settings:
+    """Settings from environment variables (names in the README).
+
+    Args:
+        environ: the environment.
+        source: overrides KC_SOURCE.
+
+    Raises:
+        ValueError: a variable has a value that cannot be used; the message names it.
+    """
+    source = source or environ.get("KC_SOURCE", "sandbox")
+    if source not in SOURCES:
+        raise ValueError(f"KC_SOURCE is {source!r}; use one of {', '.join(SOURCES)}")
+    data_dir = Path(environ.get("KC_DATA_DIR", "data")).resolve() / source
+    sandbox = source == "sandbox"
+    local = f"http://127.0.0.1:{SANDBOX_PORT}"
+    drop_dir = environ.get("KC_DROP_DIR", str(data_dir / "city" / "drops") if sandbox else "")
+    department_url = environ.get("KC_DEPARTMENT_DB", f"sqlite:///{data_dir / 'city' / 'department.sqlite'}" if sandbox else "")
+    history_start = environ.get("KC_HISTORY_START", "2024-07" if sandbox else "2015-01")
+    if len(history_start) != 7 or history_start[4] != "-" or not history_start.replace("-", "").isdigit():
+        raise ValueError(f"KC_HISTORY_START is {history_start!r}; write a month as YYYY-MM")
+    return Settings(
+        source=source,
+        data_dir=data_dir,
+        socrata_url=environ.get("KC_SOCRATA_URL", _LIVE_SOCRATA if source == "live" else local).rstrip("/"),
+        arcgis_url=environ.get("KC_ARCGIS_URL", _LIVE_ARCGIS if source == "live" else f"{local}/arcgis/rest/services").rstrip("/"),
+        drop_dir=Path(drop_dir) if drop_dir else None,
+        department_url=department_url or None,
+        warehouse_url=environ.get("KC_WAREHOUSE", f"sqlite:///{data_dir / 'warehouse.sqlite'}"),
+        app_token=environ.get("KC_APP_TOKEN"),
+        history_start=history_start,
+        schedules_on=environ.get("KC_SCHEDULES", "").lower() in {"on", "1", "true"},
+    )

@@ -1,0 +1,1 @@
+"""Where tables live: the lake, the warehouse for BI."""
