@@ -141,6 +141,7 @@ _ALL = (
     Column("precision", _T.TEXT, "EXACT, NEAR, BLOCK, INTERSECTION, AREA or NONE: how well the event is tied to the place; never upgraded.", False),
     Column("distance_m", _T.NUMBER, "Distance from the event's point to the parcel, where both are known.", unit="metre"),
     Column("weight", _T.NUMBER, "Share of the event given to the place; the shares of an event sum to one.", False),
+    Column("exclusion_reason", _T.TEXT, "Why the event does not count for the place: 'officer_initiated', 'canceled_at_source' or 'duplicate_at_source'; null where it counts."),
     # --- marts ----------------------------------------------------------------------------------
     Column("as_of", _T.DATE, "The day the row speaks about: only what was available before it is used.", False),
     Column("risk_score", _T.NUMBER, "0 to 100: share of business parcels with a lower provisional risk, in per cent.", False),

@@ -109,7 +109,7 @@ _TABLES = (
         "feed",
     ),
     Table(
-        "core/gazetteer", "one exact address known to a register, and its parcel where that is known", ("address_key", "zip_code"),
+        "core/gazetteer", "one exact address known to a register, and its parcel where that is known", ("address_key",),
         ("address_key", "block_key", "zip_code", "parcel_id", "latitude", "longitude", "evidence"),
     ),
     Table(
@@ -123,7 +123,7 @@ _TABLES = (
     Table(
         "core/event_attribution", "one event's share at one business parcel, or its unattributed rest",
         ("event_id", "business_parcel_id"),
-        ("event_id", "business_parcel_id", "feed", "month", "report_date", "available_date", "category", "attribution_method", "precision", "distance_m", "weight"),
+        ("event_id", "business_parcel_id", "feed", "month", "report_date", "available_date", "category", "exclusion_reason", "attribution_method", "precision", "distance_m", "weight"),
         "month",
     ),
     Table(

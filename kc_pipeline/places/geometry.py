@@ -1,0 +1,67 @@
+"""Parcels as an index of polygons: which one holds a point, and which one lies beside it.
+
+Distances are metres in catalog.geography.PROJECTED_CRS.  One rule decides ties: a point on a shared edge or in
+overlapping parcels belongs to the polygon whose centroid is nearest, then to the lowest parcel id.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import shapely
+from pyproj import Transformer
+
+from kc_pipeline.catalog.geography import GEOGRAPHIC_CRS, PROJECTED_CRS
+
+NEAR_M = 5.0
+
+
+def project(longitude: pd.Series, latitude: pd.Series) -> np.ndarray:
+    """Longitude and latitude (degrees) as an array of shape (n, 2) of metres east and north."""
+    transformer = Transformer.from_crs(GEOGRAPHIC_CRS, PROJECTED_CRS, always_xy=True)
+    east, north = transformer.transform(longitude.to_numpy(float), latitude.to_numpy(float))
+    return np.column_stack([east, north])
+
+
+class PolygonIndex:
+    """Polygons that can be asked which of them holds, or lies beside, each of many points."""
+
+    def __init__(self, ids: Sequence[str] | pd.Series, geometry: Sequence[bytes] | pd.Series) -> None:
+        """Take polygons as WKB in EPSG:4326; other geometry is left out."""
+        shapes = shapely.from_wkb(np.asarray(geometry, dtype=object))
+        areal = np.isin(shapely.get_type_id(shapes), (3, 6))
+        self._ids = np.asarray(ids, dtype=object)[areal]
+        transformer = Transformer.from_crs(GEOGRAPHIC_CRS, PROJECTED_CRS, always_xy=True)
+        self._shapes = shapely.transform(shapes[areal], lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
+        self._tree = shapely.STRtree(self._shapes)
+
+    def containing(self, points: np.ndarray) -> np.ndarray:
+        """Id of the polygon that holds each point of an (n, 2) array of metres, or None."""
+        found = np.full(len(points), None, dtype=object)
+        if not len(self._shapes) or not len(points):
+            return found
+        geometries = shapely.points(points)
+        point, polygon = self._tree.query(geometries, predicate="intersects")
+        hits = pd.DataFrame({"point": point, "id": self._ids[polygon]})
+        hits["to_centroid"] = shapely.distance(geometries[point], shapely.centroid(self._shapes[polygon]))
+        first = hits.sort_values(["point", "to_centroid", "id"]).drop_duplicates("point")
+        found[first["point"].to_numpy()] = first["id"].to_numpy()
+        return found
+
+    def only_neighbor(self, points: np.ndarray, within_m: float = NEAR_M) -> tuple[np.ndarray, np.ndarray]:
+        """Id of the one polygon within a distance of each point, and that distance in metres.
+
+        None and NaN where there is no such polygon, or more than one.
+        """
+        found = np.full(len(points), None, dtype=object)
+        distance = np.full(len(points), np.nan)
+        if not len(self._shapes) or not len(points):
+            return found, distance
+        geometries = shapely.points(points)
+        point, polygon = self._tree.query(geometries, predicate="dwithin", distance=within_m)
+        hits = pd.DataFrame({"point": point, "polygon": polygon, "id": self._ids[polygon]})
+        alone = hits[hits.groupby("point")["id"].transform("nunique") == 1].drop_duplicates("point")
+        where = alone["point"].to_numpy()
+        found[where] = alone["id"].to_numpy()
+        distance[where] = shapely.distance(geometries[where], self._shapes[alone["polygon"].to_numpy()])
+        return found, distance

@@ -1,0 +1,237 @@
+"""The lake: one Delta Lake table per asset, whole partitions replaced in one commit.
+
+A reader sees a table before or after a commit, never in between.  Every version is kept: nothing here vacuums, and the
+retention properties tell other tools not to.  What did not change is not written again.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+
+from kc_pipeline.catalog.render import to_arrow
+from kc_pipeline.catalog.tables import TABLES, Table
+
+_KEEP_FOR_EVER = {
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.deletedFileRetentionDuration": "interval 36500 days",
+}
+
+
+class ContractError(ValueError):
+    """Rows do not fit the contract of the table they are written to."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a write did.
+
+    Attributes:
+        table: name of the table.
+        version: Delta version that holds the rows now.
+        changed: partitions that were replaced ('' for a table without partitions); empty if nothing differed.
+        row_count: rows in the written partitions.
+    """
+
+    table: str
+    version: int
+    changed: tuple[str, ...]
+    row_count: int
+
+
+class Lake:
+    """Delta tables under one folder, named and typed by the catalogue."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path(self, table: str) -> Path:
+        """Folder of a table."""
+        return self._root / table
+
+    def version(self, table: str) -> int | None:
+        """Newest version of a table; None before its first write."""
+        opened = self._open(table)
+        return None if opened is None else opened.version()
+
+    def versions(self, tables: Iterable[str]) -> dict[str, int | None]:
+        """Newest versions of several tables, to say later what a result was made from."""
+        return {table: self.version(table) for table in tables}
+
+    def read(
+        self,
+        table: str,
+        *,
+        partitions: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        version: int | None = None,
+    ) -> pa.Table:
+        """Rows of a table, in the contract's schema; no rows where the table or a partition does not exist.
+
+        Args:
+            table: name in the catalogue.
+            partitions: partition values to read; None: all.
+            columns: columns to read; None: all.
+            version: an older Delta version; None: the newest.
+        """
+        contract = TABLES[table]
+        schema = to_arrow(contract)
+        if columns is not None:
+            schema = pa.schema([schema.field(name) for name in columns])
+        opened = self._open(table, version)
+        if opened is None or (partitions is not None and not partitions):
+            return schema.empty_table()
+        wanted = None if partitions is None else [(str(contract.partition), "in", list(partitions))]
+        rows = opened.to_pyarrow_table(partitions=wanted, columns=schema.names)
+        return rows.select(schema.names).cast(schema)
+
+    def partitions(self, table: str) -> set[str]:
+        """Partition values that have rows."""
+        opened = self._open(table)
+        contract = TABLES[table]
+        if opened is None or contract.partition is None:
+            return set()
+        return {str(part[contract.partition]) for part in opened.partitions()}
+
+    def write(
+        self,
+        table: str,
+        rows: pa.Table,
+        *,
+        partitions: Sequence[str] | None = None,
+        made_from: Mapping[str, object] | None = None,
+    ) -> Commit:
+        """Replace partitions (or a whole unpartitioned table) in one commit.
+
+        Partitions whose rows are the same as before, whatever their order, are left alone; if none differs there is no commit.
+
+        Args:
+            table: name in the catalogue.
+            rows: the complete new rows of the partitions.
+            partitions: partition values that are replaced, also those that are now empty; needed for partitioned tables.
+            made_from: what the rows were made from (Delta versions, pulls); kept with the commit.
+
+        Raises:
+            ContractError: a column, type, null or repeated key does not fit the contract.
+        """
+        contract = TABLES[table]
+        rows = _checked(contract, rows)
+        if contract.partition is None:
+            changed = [""] if not _same_rows(contract, self.read(table), rows) or self.version(table) is None else []
+        else:
+            changed = self._changed_partitions(contract, rows, partitions)
+            rows = rows.filter(pc.is_in(_as_text(rows[contract.partition]), pa.array(changed, pa.string())))
+        if changed:
+            self._commit(contract, rows, changed, dict(made_from or {}))
+        return Commit(table, self.version(table) or 0, tuple(changed), rows.num_rows)
+
+    def made_from(self, table: str) -> dict[str, object]:
+        """What the newest commit of a table says that it was made from."""
+        opened = self._open(table)
+        if opened is None:
+            return {}
+        stated = opened.history(1)[0].get("made_from", "{}")
+        return dict(json.loads(stated))
+
+    def _open(self, table: str, version: int | None = None) -> DeltaTable | None:
+        try:
+            return DeltaTable(self.path(table), version=version)
+        except TableNotFoundError:
+            return None
+
+    def _changed_partitions(self, contract: Table, rows: pa.Table, partitions: Sequence[str] | None) -> list[str]:
+        if partitions is None:
+            raise ContractError(f"{contract.name} is partitioned by {contract.partition}: say which partitions are replaced")
+        column = str(contract.partition)
+        present = _as_text(rows[column])
+        stray = set(pc.unique(present).to_pylist()) - set(partitions)
+        if stray:
+            raise ContractError(f"{contract.name}: rows of partitions {sorted(stray)} which are not among those replaced")
+        old = self.read(contract.name, partitions=list(partitions))
+        old_present = _as_text(old[column])
+        return [
+            part
+            for part in sorted(set(partitions))
+            if not _same_rows(contract, old.filter(pc.equal(old_present, part)), rows.filter(pc.equal(present, part)))
+        ]
+
+    def _commit(self, contract: Table, rows: pa.Table, changed: list[str], made_from: dict[str, object]) -> None:
+        path = self.path(contract.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        first = self.version(contract.name) is None
+        predicate = None
+        if contract.partition is not None and not first:
+            values = ", ".join("'" + part.replace("'", "''") + "'" for part in changed)
+            predicate = f"CAST({contract.partition} AS STRING) IN ({values})" if contract.partition == "as_of" else f"{contract.partition} IN ({values})"
+        write_deltalake(
+            path,
+            rows,
+            mode="overwrite",
+            predicate=predicate,
+            partition_by=[contract.partition] if contract.partition else None,
+            configuration=_KEEP_FOR_EVER if first else None,
+            commit_properties=CommitProperties(custom_metadata={"made_from": json.dumps(made_from, sort_keys=True)}),
+            post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
+        )
+        _fsync_version(path, DeltaTable(path).version())
+
+
+def canonical_rows(contract: Table, rows: pa.Table) -> pa.Table:
+    """Rows sorted by key, without volatile columns: equal whenever the data is."""
+    kept = [name for name in contract.column_names if name not in contract.volatile]
+    return rows.select(kept).sort_by([(name, "ascending") for name in contract.key])
+
+
+def canonical_bytes(table: str, rows: pa.Table) -> bytes:
+    """Canonical rows of a table as CSV bytes; geometry columns are not supported."""
+    sink = pa.BufferOutputStream()
+    pa_csv.write_csv(canonical_rows(TABLES[table], rows), sink, pa_csv.WriteOptions(quoting_style="all_valid"))
+    return bytes(sink.getvalue())
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column if pa.types.is_string(column.type) else column.cast(pa.string())
+
+
+def _same_rows(contract: Table, old: pa.Table, new: pa.Table) -> bool:
+    if old.num_rows != new.num_rows:
+        return False
+    return bool(canonical_rows(contract, old).equals(canonical_rows(contract, new)))
+
+
+def _checked(contract: Table, rows: pa.Table) -> pa.Table:
+    schema = to_arrow(contract)
+    missing = [name for name in schema.names if name not in rows.column_names]
+    extra = [name for name in rows.column_names if name not in schema.names]
+    if missing or extra:
+        raise ContractError(f"{contract.name}: columns missing {missing}, not in the contract {extra}")
+    nulls = [f.name for f in schema if not f.nullable and rows[f.name].null_count]
+    if nulls:
+        raise ContractError(f"{contract.name}: nulls in columns that must not have any: {nulls}")
+    try:
+        rows = rows.select(schema.names).cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ContractError(f"{contract.name}: a column does not have its type: {error}") from error
+    if rows.num_rows and rows.group_by(list(contract.key)).aggregate([]).num_rows != rows.num_rows:
+        raise ContractError(f"{contract.name}: key {contract.key} is repeated")
+    return rows
+
+
+def _fsync_version(path: Path, version: int) -> None:
+    """Force a commit's data files and its log entry to the disk."""
+    log = path / "_delta_log" / f"{version:020d}.json"
+    actions = [json.loads(line) for line in log.read_text().splitlines()]
+    files = [path / action["add"]["path"] for action in actions if "add" in action]
+    for target in [*files, *{file.parent for file in files}, log, log.parent]:
+        descriptor = os.open(target, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
