@@ -32,17 +32,14 @@ def to_arrow(table: Table) -> "pa.Schema":
     return pa.schema([field(column) for column in table.columns])
 
 
-def to_sqlalchemy(table: Table, name: str, metadata: "sa.MetaData", extra: tuple[Column, ...] = ()) -> "sa.Table":
+def to_sqlalchemy(table: Table, name: str, metadata: "sa.MetaData", key: tuple[str, ...] | None = None) -> "sa.Table":
     """SQLAlchemy table of a contract, for any dialect.
 
     Args:
         table: the contract.
         name: name of the SQL table.
         metadata: where to register it.
-        extra: columns put in front of the contract's own.
-
-    Returns:
-        A table whose primary key is `extra` plus the contract's key.
+        key: primary key; None: the contract's own.
     """
     import sqlalchemy as sa
 
@@ -56,12 +53,11 @@ def to_sqlalchemy(table: Table, name: str, metadata: "sa.MetaData", extra: tuple
         Type.UTC_TIME: sa.DateTime(timezone=True),
         Type.GEOMETRY: sa.LargeBinary(),
     }
-    key = {column.name for column in extra} | set(table.key)
+    key = key or table.key
     columns = [
-        sa.Column(c.name, types[c.type], primary_key=c.name in key, nullable=c.nullable and c.name not in key, comment=c.description)
-        for c in (*extra, *(c for c in table.columns if c not in extra))
+        sa.Column(c.name, types[c.type], nullable=c.nullable and c.name not in key, comment=c.description) for c in table.columns
     ]
-    return sa.Table(name, metadata, *columns, comment=table.grain)
+    return sa.Table(name, metadata, *columns, sa.PrimaryKeyConstraint(*key), comment=table.grain)
 
 
 def to_ddl(table: Table, dialect_name: str = "sqlite") -> str:

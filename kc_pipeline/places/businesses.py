@@ -18,6 +18,7 @@ from kc_pipeline.places.geometry import PolygonIndex, project
 # paid year still counts as active.
 LICENSE_GRACE_DAYS = 366
 _CLOSED = frozenset({"suspended", "closed", "inactive", "revoked"})
+_CITY_NAMES = frozenset({"KANSAS CITY", "KCMO"})
 _MISSOURI = frozenset({"MO", "MISSOURI"})
 _LEGAL_FORM = re.compile(r"\b(LLC|L L C|INC|INCORPORATED|CORP|CORPORATION|CO|COMPANY|LTD|LP|LLP)\b")
 
@@ -27,6 +28,12 @@ def normalize_name(name: str) -> str:
     text = re.sub(r"[^A-Z0-9& ]", " ", name.upper().replace("'", ""))
     text = re.sub(r"\s\d{5,}$", "", _LEGAL_FORM.sub(" ", text).strip())
     return " ".join(text.split())
+
+
+def lies_in_city(rows: pd.DataFrame) -> pd.Series:
+    """Whether city and state of each row say Kansas City, Missouri (a postal city: the city limits are not asked)."""
+    city = rows["city"].str.strip().str.upper().isin(_CITY_NAMES)
+    return city & rows["state"].str.strip().str.upper().isin(_MISSOURI)
 
 
 def build_businesses(licenses: pd.DataFrame, permits: pd.DataFrame, gazetteer: pd.DataFrame, parcels: pd.DataFrame) -> pd.DataFrame:
@@ -42,8 +49,7 @@ def build_businesses(licenses: pd.DataFrame, permits: pd.DataFrame, gazetteer: p
         Frame in the columns of core/businesses, sorted by business_id.  Addresses elsewhere are left out.
     """
     rows = pd.concat([_from_licenses(licenses), _from_permits(permits)], ignore_index=True)
-    in_city = rows["city"].str.strip().str.upper().isin(["KANSAS CITY", "KCMO"]) & rows["state"].str.upper().isin(_MISSOURI)
-    rows = rows[in_city.fillna(False) & rows["business_name"].notna()]
+    rows = rows[lies_in_city(rows) & rows["business_name"].notna()]
     rows = rows.join(standardize(rows["address"])).query("address_kind == 'numbered'")
     names = {name: normalize_name(name) for name in rows["business_name"].unique()}
     rows["name_key"] = rows["business_name"].map(names)

@@ -92,6 +92,11 @@ class Lake:
         rows = opened.to_pyarrow_table(partitions=wanted, columns=schema.names)
         return rows.select(schema.names).cast(schema)
 
+    def count(self, table: str) -> int:
+        """Rows of a table, from the statistics of its log."""
+        opened = self._open(table)
+        return 0 if opened is None else int(opened.count())
+
     def partitions(self, table: str) -> set[str]:
         """Partition values that have rows."""
         opened = self._open(table)

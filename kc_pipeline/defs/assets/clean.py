@@ -1,0 +1,66 @@
+"""Clean layer: one step per feed makes its clean table and its quarantine."""
+
+import dagster as dg
+
+from kc_pipeline.catalog.sources import FEEDS, Feed
+from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.defs import steps
+from kc_pipeline.defs.metadata import table_metadata
+from kc_pipeline.defs.partitions import MONTHS
+from kc_pipeline.defs.resources import Platform
+
+
+def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
+    """The step that cleans one feed."""
+    is_event = feed.kind == "event"
+    clean, quarantine = TABLES[f"clean/{feed.name}"], TABLES[f"quarantine/{feed.name}"]
+    upstream = dg.AssetKey(["raw", feed.name])
+
+    def spec(table_name: str, description: str) -> dg.AssetSpec:
+        table = TABLES[table_name]
+        return dg.AssetSpec(
+            dg.AssetKey(table_name.split("/")),
+            deps=[upstream],
+            group_name=table.layer,
+            kinds={"deltalake"},
+            owners=[table.owner],
+            tags={"feed_kind": feed.kind},
+            metadata=table_metadata(table),
+            description=description,
+            partitions_def=MONTHS if is_event else None,
+        )
+
+    @dg.multi_asset(
+        name=f"clean_{feed.name}",
+        specs=[
+            spec(clean.name, f"{feed.title}, one row per {clean.grain.removeprefix('one ')}. {feed.description}"),
+            spec(quarantine.name, f"Rows of {feed.title.lower()} that could not be used, each with the rule and the reason."),
+        ],
+        backfill_policy=dg.BackfillPolicy.single_run() if is_event else None,
+        partitions_def=MONTHS if is_event else None,
+    )
+    def clean_and_quarantine(platform: dg.ResourceParam[Platform]):  # noqa: ANN202 - a generator of results
+        report = steps.clean_feed(platform, feed)
+        written = {table: sorted({part for c in report.commits if c.table == table for part in c.changed}) for table in (clean.name, quarantine.name)}
+        yield dg.MaterializeResult(
+            asset_key=dg.AssetKey(clean.name.split("/")),
+            metadata={
+                "dagster/row_count": report.total("event_count"),
+                "source_rows_received": report.total("received_count"),
+                "source_rows_good": report.total("good_count"),
+                "source_rows_duplicate": report.total("duplicate_count"),
+                "changed_partitions": ", ".join(written[clean.name]) or "none",
+            },
+        )
+        yield dg.MaterializeResult(
+            asset_key=dg.AssetKey(quarantine.name.split("/")),
+            metadata={
+                "dagster/row_count": report.total("quarantined_count"),
+                "changed_partitions": ", ".join(written[quarantine.name]) or "none",
+            },
+        )
+
+    return clean_and_quarantine
+
+
+CLEAN_ASSETS = [build_clean_assets(feed) for feed in FEEDS.values()]

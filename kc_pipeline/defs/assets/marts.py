@@ -1,0 +1,84 @@
+"""Marts: what is said about each business parcel and each source on a day, and its publication to BI."""
+
+from datetime import date
+
+import dagster as dg
+
+from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.defs import steps
+from kc_pipeline.defs.automation import WHEN_DAY_CAN_BE_SAID
+from kc_pipeline.defs.metadata import counts_table, table_metadata
+from kc_pipeline.defs.partitions import DAYS
+from kc_pipeline.defs.resources import Platform
+
+_RISK, _QUALITY = TABLES["marts/business_risk"], TABLES["marts/source_quality"]
+
+
+@dg.asset(
+    key_prefix="marts",
+    deps=[dg.AssetKey(["core", "event_attribution"]), *(dg.AssetKey(["clean", feed]) for feed in EVENT_FEEDS)],
+    partitions_def=DAYS,
+    group_name="marts",
+    kinds={"deltalake"},
+    owners=[_QUALITY.owner],
+    metadata=table_metadata(_QUALITY),
+    automation_condition=WHEN_DAY_CAN_BE_SAID,
+    description="How each feed stands on a day: fresh, stale, silent or failed, and what became of its rows. Silent is not safe.",
+)
+def source_quality(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """marts/source_quality."""
+    as_of = date.fromisoformat(context.partition_key)
+    steps.judge_sources(platform, as_of, context.run_id)
+    rows = platform.lake.read(_QUALITY.name, partitions=[context.partition_key], columns=["source_status"])
+    statuses = rows["source_status"].to_pylist()
+    counts = {status: statuses.count(status) for status in sorted(set(statuses))}
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows.num_rows, "statuses": counts_table(counts, "status", "feeds")})
+
+
+@dg.asset(
+    key_prefix="marts",
+    deps=[dg.AssetKey(["core", "business_parcels"]), dg.AssetKey(["core", "event_attribution"]), source_quality],
+    partitions_def=DAYS,
+    group_name="marts",
+    kinds={"deltalake"},
+    owners=[_RISK.owner],
+    metadata=table_metadata(_RISK),
+    automation_condition=WHEN_DAY_CAN_BE_SAID,
+    description=(
+        "Each business parcel's counts, provisional score and rank on a day. Counts are EXACT and NEAR events only; shares of "
+        "block-level events stand apart in the _weighted_ columns. The score says where help is needed, never who is at fault."
+    ),
+)
+def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """marts/business_risk."""
+    steps.score_business_risk(platform, date.fromisoformat(context.partition_key), context.run_id)
+    top = platform.lake.read(_RISK.name, partitions=[context.partition_key], columns=["risk_rank", "business_names", "address"])
+    first = sorted(top.to_pylist(), key=lambda row: row["risk_rank"])[:10]
+    lines = ["| rank | businesses | address |", "|--:|---|---|", *(f"| {r['risk_rank']} | {r['business_names']} | {r['address']} |" for r in first)]
+    return dg.MaterializeResult(metadata={"dagster/row_count": top.num_rows, "highest": dg.MetadataValue.md("\n".join(lines))})
+
+
+@dg.asset(
+    key_prefix="warehouse",
+    deps=[source_quality, business_risk],
+    partitions_def=DAYS,
+    group_name="warehouse",
+    kinds={"sqlalchemy"},
+    owners=["team:data-engineering"],
+    automation_condition=WHEN_DAY_CAN_BE_SAID,
+    description="The day's marts in the BI warehouse: appended to the history, shown by the v1 views if no later day is shown.",
+)
+def published_snapshots(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Publication of a day's marts."""
+    done = steps.publish_marts(platform, date.fromisoformat(context.partition_key), context.run_id)
+    return dg.MaterializeResult(
+        metadata={
+            "is_current": done.is_current,
+            "snapshots": ", ".join(f"{mart} {snapshot}" for mart, snapshot in done.snapshots.items()),
+            "new_rows": counts_table(done.row_counts, "mart"),
+        }
+    )
+
+
+MART_ASSETS = [source_quality, business_risk, published_snapshots]

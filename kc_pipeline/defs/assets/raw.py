@@ -1,0 +1,64 @@
+"""Raw layer: one asset per feed, its pages as the source sent them, each with a manifest."""
+
+import dagster as dg
+
+from kc_pipeline.catalog.sources import FEEDS, Feed
+from kc_pipeline.defs import steps
+from kc_pipeline.defs.metadata import counts_table, sources_table
+from kc_pipeline.defs.partitions import MONTHS, open_from
+from kc_pipeline.defs.resources import Platform
+
+
+def build_raw_asset(feed: Feed) -> dg.AssetsDefinition:
+    """The asset that pulls one feed."""
+    is_event = feed.kind == "event"
+    transports = sorted({d.transport.value for d in feed.data_sets if d.is_primary})
+
+    @dg.asset(
+        name=feed.name,
+        key_prefix="raw",
+        partitions_def=MONTHS if is_event else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if is_event else None,
+        group_name="raw",
+        kinds=set(transports[:3]),
+        owners=["team:data-engineering"],
+        tags={"feed_kind": feed.kind},
+        metadata={"publisher": feed.publisher, "usual_lag_days": feed.usual_lag_days, "sources": sources_table(feed)},
+        description=f"{feed.title} as the {feed.publisher} publishes them: wire bytes and manifests. {feed.description}",
+    )
+    def pull(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+        asked = sorted(context.partition_keys) if is_event else []
+        try:
+            refresh = steps.refresh_raw(platform, feed, asked[0] if asked else open_from(platform.now().date()))
+        except Exception as error:
+            raise _failure(feed, error) from error
+        for month in sorted({part for _, part, _, _ in refresh.pulled if is_event and part[:2] == "20"} - set(asked)):
+            if MONTHS.has_partition_key(month):
+                context.log_event(dg.AssetMaterialization(context.asset_key, "changed at the source", partition=month))
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": sum(rows for _, _, _, rows in refresh.pulled),
+                "pulled_parts": len(refresh.pulled),
+                "unchanged_parts": refresh.unchanged,
+                "rows_at_source": counts_table(refresh.rows_by_data_set, "data set"),
+                "pulled": counts_table({f"{d} {part} ({why})": rows for d, part, why, rows in refresh.pulled}, "part"),
+                "not_configured": ", ".join(refresh.skipped) or "none",
+            }
+        )
+
+    return pull
+
+
+def _failure(feed: Feed, error: Exception) -> Exception:
+    """A source's error as Dagster's own, retried by Dagster only where that can help."""
+    from kc_pipeline.catalog.sources import MissingDataSetError
+    from kc_pipeline.extract.errors import PermanentSourceError, SourceError
+
+    if isinstance(error, (PermanentSourceError, MissingDataSetError)):
+        return dg.Failure(str(error), allow_retries=False, metadata={"feed": feed.name})
+    if isinstance(error, SourceError):
+        return dg.Failure(str(error), metadata={"feed": feed.name})
+    return error
+
+
+RAW_ASSETS = [build_raw_asset(feed) for feed in FEEDS.values()]

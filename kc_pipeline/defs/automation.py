@@ -1,0 +1,61 @@
+"""What runs when: the daily ingest, and the core tables and marts that follow by themselves."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from kc_pipeline.catalog.geography import TIME_ZONE
+from kc_pipeline.defs.partitions import DAYS, MONTHS, open_from
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+_INGEST = dg.AssetSelection.groups("raw", "clean", "quarantine")
+_MARTS = dg.AssetSelection.groups("core", "marts", "warehouse")
+
+# Months that a feed never had are no reason to wait; a failed blocking check is.
+_CHECKED = dg.AutomationCondition.all_deps_blocking_checks_passed()
+WHEN_INPUTS_CHANGED = (
+    dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing()) & _CHECKED
+).with_label("when an input changed and its checks passed")
+WHEN_DAY_CAN_BE_SAID = (
+    dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing()) & _CHECKED
+).with_label("today's, when an input changed and its checks passed")
+
+ingest_job = dg.define_asset_job(
+    "ingest",
+    selection=_INGEST | dg.AssetSelection.checks_for_assets(),
+    partitions_def=MONTHS,
+    description="Refresh every feed: the months asked for, and by itself whatever is missing or changed at the source.",
+)
+marts_job = dg.define_asset_job(
+    "marts",
+    selection=_MARTS,
+    partitions_def=DAYS,
+    description="Tie events to business parcels, score a day and publish it.",
+)
+
+
+def month_range_tags(as_of: date) -> dict[str, str]:
+    """Tags that make one run refresh the months that are open on a day."""
+    return {RANGE_START: open_from(as_of), RANGE_END: as_of.strftime("%Y-%m")}
+
+
+def build_schedule(is_on: bool) -> dg.ScheduleDefinition:
+    """The ingest of every morning at 05:30, America/Chicago."""
+    status = dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED
+
+    @dg.schedule(
+        name="daily_ingest", job=ingest_job, cron_schedule="30 5 * * *", execution_timezone=TIME_ZONE, default_status=status,
+        description="Refreshes the open months of every feed; core tables and today's marts follow by automation.",
+    )  # fmt: skip
+    def daily_ingest(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        morning: datetime = context.scheduled_execution_time.astimezone(ZoneInfo(TIME_ZONE))
+        return dg.RunRequest(run_key=morning.date().isoformat(), tags=month_range_tags(morning.date()))
+
+    return daily_ingest
+
+
+def build_automation_sensor(is_on: bool) -> dg.AutomationConditionSensorDefinition:
+    """The sensor that lets core tables and marts follow their inputs."""
+    status = dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
+    return dg.AutomationConditionSensorDefinition("marts_follow_inputs", target=_MARTS, default_status=status, minimum_interval_seconds=30)

@@ -1,0 +1,56 @@
+"""The catalogue and the steps' results in Dagster's own words."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from kc_pipeline.catalog.columns import Type
+from kc_pipeline.catalog.sources import Feed
+from kc_pipeline.catalog.tables import Table
+
+_TYPE_NAMES = {
+    Type.TEXT: "string",
+    Type.INTEGER: "int64",
+    Type.NUMBER: "float64",
+    Type.BOOLEAN: "boolean",
+    Type.DATE: "date",
+    Type.LOCAL_TIME: "timestamp (America/Chicago wall clock)",
+    Type.UTC_TIME: "timestamp (UTC)",
+    Type.GEOMETRY: "WKB (EPSG:4326)",
+}
+
+
+def table_schema(table: Table) -> dg.TableSchema:
+    """A table's contract as Dagster shows it: types, nullability, units, descriptions, key."""
+    columns = [
+        dg.TableColumn(
+            column.name,
+            _TYPE_NAMES[column.type],
+            column.description,
+            constraints=dg.TableColumnConstraints(nullable=column.nullable and column.name not in table.key, unique=table.key == (column.name,)),
+            tags={"unit": column.unit.replace(" ", "_")} if column.unit else None,
+        )
+        for column in table.columns
+    ]
+    return dg.TableSchema(columns=columns, constraints=dg.TableConstraints(other=[f"primary key ({', '.join(table.key)})"]))
+
+
+def table_metadata(table: Table) -> dict[str, object]:
+    """Definition metadata of the asset that is a table."""
+    return {"dagster/column_schema": table_schema(table), "grain": table.grain, "key": ", ".join(table.key)}
+
+
+def sources_table(feed: Feed) -> dg.MarkdownMetadataValue:
+    """Where a feed is read from, as a Markdown table."""
+    lines = ["| data set | transport | months | record system | read |", "|---|---|---|---|---|"]
+    for data_set in feed.data_sets:
+        months = f"{data_set.first_month} to {data_set.last_month or 'now'}" if data_set.month_field else "whole snapshot"
+        read = "always" if data_set.is_primary else "from recordings only"
+        lines.append(f"| `{data_set.id}` | {data_set.transport} | {months} | {data_set.record_system} | {read} |")
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def counts_table(counts: Mapping[str, int], heading: str, unit: str = "rows") -> dg.MarkdownMetadataValue:
+    """Named counts as a Markdown table."""
+    lines = [f"| {heading} | {unit} |", "|---|--:|", *(f"| {name} | {count:,} |" for name, count in counts.items())]
+    return dg.MetadataValue.md("\n".join(lines))

@@ -1,0 +1,241 @@
+"""The steps behind the assets: read from a store, call a room, write to a store.  Knows no Dagster.
+
+Assets wrap these, one each; the rooms below know nothing of each other and meet here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.sources import FEEDS, Feed
+from kc_pipeline.catalog.tables import SCHEMA_VERSION, TABLES
+from kc_pipeline.defs.resources import Platform
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from kc_pipeline.extract.refresh import FeedRefresh
+    from kc_pipeline.store.lake import Commit
+    from kc_pipeline.store.warehouse import Publication
+
+MONTHS_AT_ONCE = 24
+_ATTRIBUTION_INPUTS = (
+    "event_id", "feed", "month", "report_date", "available_date", "category", "address", "address_precision", "parcel_id",
+    "latitude", "longitude",
+)  # fmt: skip
+_ADDRESS_REGISTERS = ("parcels", "property_violations", "dangerous_buildings", "business_licenses", "food_permits")
+
+
+def refresh_raw(platform: Platform, feed: Feed, open_from: str) -> "FeedRefresh":
+    """Pull what is open, missing or changed of one feed, and note how that went.
+
+    Raises:
+        SourceError: a data set could not be refreshed; what could be is committed all the same.
+    """
+    from kc_pipeline.extract.errors import SourceError
+    from kc_pipeline.extract.refresh import refresh_feed
+    from kc_pipeline.extract.status import note_failure, note_success
+
+    settings = platform.settings
+    try:
+        refresh = refresh_feed(feed, settings, platform.raw, platform.now, open_from, progress=platform.progress)
+    except SourceError as error:
+        note_failure(settings.raw_dir, feed.name, str(error), platform.now())
+        raise
+    note_success(settings.raw_dir, feed.name, platform.now())
+    return refresh
+
+
+@dataclass(frozen=True)
+class CleanReport:
+    """What cleaning did: commits, and this feed's whole account."""
+
+    commits: tuple["Commit", ...]
+    account: "pa.Table"
+
+    def total(self, column: str) -> int:
+        """Sum of one count over all data sets and months."""
+        import pyarrow.compute as pc
+
+        return int(pc.sum(self.account[column]).as_py() or 0)
+
+
+def clean_feed(platform: Platform, feed: Feed) -> CleanReport:
+    """Clean what was pulled since the last time: good rows, quarantine, and the account of both.
+
+    A month is cleaned again when any of its pulls is new or the cleaning code's version changed.  The account is written
+    last, so a run that dies in between is simply done again.
+    """
+    from kc_pipeline.transform.ledger import CODE_VERSION
+
+    lake, raw = platform.lake, platform.raw
+    account = lake.read("quality/reconciliation", partitions=[feed.name])
+    done = {(row["data_set"], row["month"]): (row["pull_id"], row["code_version"]) for row in account.to_pylist()}
+    latest = {(m.data_set, m.partition): m for m in raw.latest_of_feed(feed.name)}
+    fresh = sorted(key for key, m in latest.items() if done.get(key) != (m.pull_id, CODE_VERSION))
+    commits: list[Commit] = []
+    for months in _batches(feed, {month for _, month in fresh}, {month for _, month in latest}):
+        platform.progress(f"clean {feed.name}: {months[0]} to {months[-1]}" if len(months) > 1 else f"clean {feed.name}: {months[0]}")
+        commits += _clean_partitions(platform, feed, [m for (_, month), m in sorted(latest.items()) if month in months], months)
+    return CleanReport(tuple(commits), lake.read("quality/reconciliation", partitions=[feed.name]))
+
+
+def _batches(feed: Feed, fresh: set[str], everything: set[str]) -> Iterable[list[str]]:
+    """Raw partitions to clean together; a data set that is not cut by month drags all months of its feed along."""
+    if not fresh:
+        return []
+    if feed.kind == "reference" or "whole" in everything:
+        return [sorted(everything)]
+    months = sorted(fresh)
+    return [months[i : i + MONTHS_AT_ONCE] for i in range(0, len(months), MONTHS_AT_ONCE)]
+
+
+def _clean_partitions(platform: Platform, feed: Feed, manifests: list, months: list[str]) -> list["Commit"]:  # type: ignore[type-arg]
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from kc_pipeline.extract.raw import read_pull
+    from kc_pipeline.transform.cleaners import CLEANERS
+    from kc_pipeline.transform.versions import carry_forward
+
+    lake = platform.lake
+    raw = pa.concat_tables([read_pull(platform.raw, manifest) for manifest in manifests], promote_options="permissive")
+    result = CLEANERS[feed.name](raw)
+    clean, quarantine = f"clean/{feed.name}", f"quarantine/{feed.name}"
+    if feed.kind == "reference":
+        clean_parts, old = None, lake.read(clean)
+        quarantine_parts = sorted(lake.partitions(quarantine) | set(result.quarantine["month"].to_pylist()))
+    else:
+        touched = set(months) - {"whole"}
+        if "whole" in months:
+            touched |= lake.partitions(clean) | set(pc.unique(result.clean["month"]).to_pylist())
+        clean_parts = sorted(touched - {"undated"})
+        quarantine_parts = sorted(touched | set(pc.unique(result.quarantine["month"]).to_pylist()))
+        old = lake.read(clean, partitions=clean_parts)
+    rows = carry_forward(result.clean, old, TABLES[clean].key[0])
+    pulls = {f"{m.data_set}/{m.partition}": m.pull_id for m in manifests}
+    account = lake.read("quality/reconciliation", partitions=[feed.name])
+    untouched = account.filter(pc.invert(pc.is_in(account["month"], pa.array(months))))
+    return [
+        lake.write(clean, rows, partitions=clean_parts, made_from=pulls),
+        lake.write(quarantine, result.quarantine, partitions=quarantine_parts, made_from=pulls),
+        lake.write("quality/reconciliation", pa.concat_tables([untouched, result.reconciliation]), partitions=[feed.name], made_from=pulls),
+    ]
+
+
+def build_gazetteer(platform: Platform) -> "Commit":
+    """core/gazetteer from the registers and the exact addresses of 311."""
+    from kc_pipeline.places import gazetteer
+    from kc_pipeline.places.businesses import lies_in_city
+
+    registers = {name: _frame(platform, f"clean/{name}") for name in _ADDRESS_REGISTERS}
+    for feed in ("streetlight_outages", "dumping_complaints"):
+        registers[feed] = _frame(platform, f"clean/{feed}").query("address_precision == 'exact'")
+    for name in ("business_licenses", "food_permits"):
+        registers[name] = registers[name][lies_in_city(registers[name])]
+    known = registers["parcels"]["parcel_id"].dropna().unique()
+    rows = gazetteer.build_gazetteer(registers, known)
+    inputs = [f"clean/{name}" for name in registers]
+    return _write(platform, "core/gazetteer", rows, inputs)
+
+
+def build_businesses(platform: Platform) -> "Commit":
+    """core/businesses from licences, permits, parcels and the gazetteer."""
+    from kc_pipeline.places import businesses
+
+    inputs = ["clean/business_licenses", "clean/food_permits", "core/gazetteer", "clean/parcels"]
+    return _write(platform, "core/businesses", businesses.build_businesses(*(_frame(platform, table) for table in inputs)), inputs)
+
+
+def build_business_parcels(platform: Platform) -> "Commit":
+    """core/business_parcels from the businesses and where they stand."""
+    from kc_pipeline.places import businesses
+
+    inputs = ["core/businesses", "clean/parcels", "core/gazetteer", "clean/districts"]
+    rows = businesses.build_business_parcels(*(_frame(platform, table) for table in inputs))
+    return _write(platform, "core/business_parcels", rows, inputs)
+
+
+def attribute_events(platform: Platform) -> "Commit":
+    """core/event_attribution: every event's share at business parcels, or what remains of it."""
+    from kc_pipeline.places import attribution, gazetteer
+
+    events = attribution.distinct_events([_frame(platform, f"clean/{feed}", _attribution_columns(feed)) for feed in EVENT_FEEDS])
+    places, parcels, addresses = (_frame(platform, t) for t in ("core/business_parcels", "clean/parcels", "core/gazetteer"))
+    rows = attribution.attribute_events(events, places, parcels, addresses, gazetteer.count_places_per_block(addresses))
+    inputs = [*(f"clean/{feed}" for feed in EVENT_FEEDS), "core/business_parcels", "clean/parcels", "core/gazetteer"]
+    return _write(platform, "core/event_attribution", rows, inputs)
+
+
+def judge_sources(platform: Platform, as_of: date, run_id: str) -> "Commit":
+    """marts/source_quality of a day."""
+    from kc_pipeline.extract.status import read_failures
+    from kc_pipeline.quality.sources import source_quality
+
+    newest = {}
+    for feed in EVENT_FEEDS:
+        seen = _frame(platform, f"clean/{feed}", ["report_date", "available_date"])
+        usable = seen[(seen["available_date"] <= as_of) & (seen["report_date"] < as_of)]
+        newest[feed] = usable["report_date"].max() if len(usable) else None
+    account = _frame(platform, "quality/reconciliation")
+    rows = source_quality(account, newest, read_failures(platform.settings.raw_dir), as_of)
+    return _write_mart(platform, "marts/source_quality", rows, as_of, run_id, ["quality/reconciliation"])
+
+
+def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "Commit":
+    """marts/business_risk of a day."""
+    from kc_pipeline.quality.sources import stale_event_feeds
+    from kc_pipeline.risk.score import count_events, score_places
+
+    inputs = ["core/business_parcels", "core/event_attribution"]
+    rows = score_places(count_events(*(_frame(platform, table) for table in inputs), as_of))
+    quality = _frame(platform, "marts/source_quality", partitions=[as_of.isoformat()])
+    rows = rows.assign(as_of=as_of, stale_sources=stale_event_feeds(quality))
+    return _write_mart(platform, "marts/business_risk", rows, as_of, run_id, inputs)
+
+
+def publish_marts(platform: Platform, as_of: date, run_id: str) -> "Publication":
+    """Show a day's marts to BI."""
+    from kc_pipeline.store.warehouse import PUBLISHED_MARTS
+
+    lake = platform.lake
+    marts = {mart: lake.read(mart, partitions=[as_of.isoformat()]) for mart in PUBLISHED_MARTS}
+    marts = {mart: rows for mart, rows in marts.items() if rows.num_rows}
+    versions = lake.versions([*marts, *(f"clean/{feed}" for feed in FEEDS), "core/business_parcels", "core/event_attribution"])
+    return platform.warehouse.publish(marts, as_of, run_id, platform.now(), versions)
+
+
+def _attribution_columns(feed: str) -> list[str]:
+    extra = ("current_status", "is_officer_initiated")
+    return [*_ATTRIBUTION_INPUTS, *(name for name in extra if name in TABLES[f"clean/{feed}"].column_names)]
+
+
+def _frame(platform: Platform, table: str, columns: list[str] | None = None, partitions: list[str] | None = None) -> "pd.DataFrame":
+    return platform.lake.read(table, columns=columns, partitions=partitions).to_pandas()
+
+
+def _write(platform: Platform, table: str, rows: "pd.DataFrame", inputs: list[str]) -> "Commit":
+    import pyarrow as pa
+
+    from kc_pipeline.catalog.render import to_arrow
+
+    lake = platform.lake
+    schema = to_arrow(TABLES[table])
+    arrow = pa.Table.from_pandas(rows[schema.names], schema=schema, preserve_index=False)
+    column = TABLES[table].partition
+    partitions = None if column is None else sorted(lake.partitions(table) | set(arrow[column].cast(pa.string()).unique().to_pylist()))
+    return lake.write(table, arrow, partitions=partitions, made_from=lake.versions(inputs))
+
+
+def _write_mart(platform: Platform, mart: str, rows: "pd.DataFrame", as_of: date, run_id: str, inputs: list[str]) -> "Commit":
+    import pyarrow as pa
+
+    from kc_pipeline.catalog.render import to_arrow
+
+    rows = rows.assign(snapshot_id=platform.warehouse.next_snapshot_id(), run_id=run_id, schema_version=SCHEMA_VERSION)
+    schema = to_arrow(TABLES[mart])
+    arrow = pa.Table.from_pandas(rows[schema.names], schema=schema, preserve_index=False)
+    return platform.lake.write(mart, arrow, partitions=[as_of.isoformat()], made_from=platform.lake.versions(inputs))
