@@ -12,18 +12,15 @@ RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_p
 _INGEST = dg.AssetSelection.groups("raw", "clean", "quarantine")
 _MARTS = dg.AssetSelection.groups("core", "marts", "warehouse")
 
-# Months that a feed never had are no reason to wait; a failed blocking check is.
-_CHECKED = dg.AutomationCondition.all_deps_blocking_checks_passed()
+# Months that a feed never had are no reason to wait; a failed blocking check is. Of the days, only the newest is asked for.
 WHEN_INPUTS_CHANGED = (
-    dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing()) & _CHECKED
+    dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
+    & dg.AutomationCondition.all_deps_blocking_checks_passed()
 ).with_label("when an input changed and its checks passed")
-WHEN_DAY_CAN_BE_SAID = (
-    dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing()) & _CHECKED
-).with_label("today's, when an input changed and its checks passed")
 
 ingest_job = dg.define_asset_job(
     "ingest",
-    selection=_INGEST | dg.AssetSelection.checks_for_assets(),
+    selection=_INGEST,
     partitions_def=MONTHS,
     description="Refresh every feed: the months asked for, and by itself whatever is missing or changed at the source.",
 )

@@ -1,12 +1,13 @@
 """The catalogue and the steps' results in Dagster's own words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import dagster as dg
 
 from kc_pipeline.catalog.columns import Type
 from kc_pipeline.catalog.sources import Feed
 from kc_pipeline.catalog.tables import Table
+from kc_pipeline.defs.partitions import MONTHS
 
 _TYPE_NAMES = {
     Type.TEXT: "string",
@@ -54,3 +55,10 @@ def counts_table(counts: Mapping[str, int], heading: str, unit: str = "rows") ->
     """Named counts as a Markdown table."""
     lines = [f"| {heading} | {unit} |", "|---|--:|", *(f"| {name} | {count:,} |" for name, count in counts.items())]
     return dg.MetadataValue.md("\n".join(lines))
+
+
+def note_other_months(context: dg.AssetExecutionContext, key: dg.AssetKey, months: Iterable[str]) -> None:
+    """Tell Dagster of months that were written beside those the run was asked for (missing before, or changed at the source)."""
+    for month in sorted(set(months) - set(context.partition_keys)):
+        if MONTHS.has_partition_key(month):
+            context.log_event(dg.AssetMaterialization(key, "missing before, or changed at the source", partition=month))

@@ -236,7 +236,9 @@ class PortalClient:
                     if self._monotonic() > end:
                         raise TransientSourceError(f"{_shown(target)} took more than {self.limits.deadline_seconds:g} s")
                     if size > self.limits.body_bytes:
-                        raise PermanentSourceError(f"{_shown(target)} sent more than {self.limits.body_bytes:,} bytes; ask for smaller pages")
+                        raise PermanentSourceError(
+                            f"{_shown(target)} sent more than {self.limits.body_bytes:,} bytes; ask for smaller pages"
+                        )
         except httpx.ConnectError as error:
             if is_loopback(str(target)):
                 base = f"{target.scheme}://{target.host}:{target.port or 80}"

@@ -112,7 +112,7 @@ def _share_over_block(events: pd.DataFrame, business_parcels: pd.DataFrame, plac
     block = events[events["address_precision"].eq("block") & events["block_key"].notna()]
     places = business_parcels[["business_parcel_id", "block_key"]].dropna()
     shares = block.merge(places, on="block_key")
-    count = shares["block_key"].map(place_count)
+    count = shares["block_key"].map(place_count).astype(float)
     return shares.assign(attribution_method="block_share", precision="BLOCK", distance_m=np.nan, weight=1.0 / count)
 
 
@@ -120,7 +120,7 @@ def _unattributed(events: pd.DataFrame, tied: pd.DataFrame, shared: pd.DataFrame
     """What remains of each event that is not tied: one row without a place."""
     given = shared.groupby("event_id")["weight"].sum()
     rest = events[~events.index.isin(tied.index)].copy()
-    rest["weight"] = 1.0 - rest["event_id"].map(given).fillna(0.0)
+    rest["weight"] = 1.0 - rest["event_id"].map(given).astype(float).fillna(0.0)
     rest = rest[rest["weight"] > 1e-9]
     precision = np.select(
         [rest["address_precision"].eq("intersection"), rest["address_precision"].eq("block"), rest["latitude"].notna()],

@@ -96,8 +96,8 @@ def build_business_parcels(businesses: pd.DataFrame, parcels: pd.DataFrame, gaze
     own = parcels.drop_duplicates("parcel_id").set_index("parcel_id")
     known = gazetteer.set_index("address_key")
     for axis in ("latitude", "longitude"):
-        of_parcel = places["parcel_id"].map(own[axis])
-        of_address = places["address_key"].map(known[axis])
+        of_parcel = places["parcel_id"].map(own[axis]).astype(float)
+        of_address = places["address_key"].map(known[axis]).astype(float)
         places[axis] = of_parcel.fillna(of_address).fillna(places.pop(f"license_{axis}"))
     places["geometry_kind"] = places["parcel_id"].map(own["geometry_kind"]).fillna("address")
     return _with_districts(places, districts)

@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kc_pipeline.catalog.geography import DIVISION_OF_AREA_CODE, DIVISION_OF_BEAT_DIGIT
-from kc_pipeline.sandbox.layout import BLOCK_WIDTH_M, Layout
+from kc_pipeline.sandbox.ground import BLOCK_WIDTH_M
+from kc_pipeline.sandbox.layout import Layout
 from kc_pipeline.sandbox.street_names import LOCUST
 
 AREA_OF_DIGIT = {digit: area for digit, name in DIVISION_OF_BEAT_DIGIT.items() for area, other in DIVISION_OF_AREA_CODE.items() if other == name}

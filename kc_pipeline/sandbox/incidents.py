@@ -21,7 +21,7 @@ REPORTS_PER_YEAR, CALLS_PER_YEAR, REQUESTS_PER_YEAR, INSPECTIONS_PER_YEAR = 60_0
 SILENT_AFTER = date(2026, 6, 18)
 _HOURS = np.array([5, 4, 3.5, 3, 2, 1.5, 2, 3, 4, 4.5, 5, 5, 5.5, 5.5, 6, 6.5, 6.5, 7, 7, 6.5, 6, 6, 6, 5.5])
 # Uniform numbers per event: those that choose the event, and those that its published forms may use.
-COLUMNS = 24
+COLUMNS = 26
 
 
 def reports(layout: Layout, truth: Truth, scale: float, seed: int, first: date, through: date) -> tuple[pd.DataFrame, DailyDraws]:

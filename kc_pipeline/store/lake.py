@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ import pyarrow.csv as pa_csv
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
+from kc_pipeline.catalog.columns import COLUMNS, Type
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.tables import TABLES, Table
 
@@ -88,8 +90,8 @@ class Lake:
         opened = self._open(table, version)
         if opened is None or (partitions is not None and not partitions):
             return schema.empty_table()
-        wanted = None if partitions is None else [(str(contract.partition), "in", list(partitions))]
-        rows = opened.to_pyarrow_table(partitions=wanted, columns=schema.names)
+        wanted = None if partitions is None else [(str(contract.partition), "in", _partition_values(contract, partitions))]
+        rows = opened.to_pyarrow_table(filters=wanted, columns=schema.names)
         return rows.select(schema.names).cast(schema)
 
     def count(self, table: str) -> int:
@@ -174,7 +176,7 @@ class Lake:
         predicate = None
         if contract.partition is not None and not first:
             values = ", ".join("'" + part.replace("'", "''") + "'" for part in changed)
-            predicate = f"CAST({contract.partition} AS STRING) IN ({values})" if contract.partition == "as_of" else f"{contract.partition} IN ({values})"
+            predicate = f"CAST({contract.partition} AS STRING) IN ({values})"
         write_deltalake(
             path,
             rows,
@@ -199,6 +201,13 @@ def canonical_bytes(table: str, rows: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     pa_csv.write_csv(canonical_rows(TABLES[table], rows), sink, pa_csv.WriteOptions(quoting_style="all_valid"))
     return bytes(sink.getvalue())
+
+
+def _partition_values(contract: Table, partitions: Sequence[str]) -> list[str] | list[date]:
+    """Partition values in the type of their column."""
+    if COLUMNS[str(contract.partition)].type == Type.DATE:
+        return [date.fromisoformat(part) for part in partitions]
+    return list(partitions)
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:

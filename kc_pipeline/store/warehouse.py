@@ -79,6 +79,11 @@ class Warehouse:
         self._metadata.create_all(self.engine)
         self._create_views()
 
+    @property
+    def location(self) -> str:
+        """Where the database is, without any password."""
+        return self.engine.url.database or "" if self.engine.name == "sqlite" else self.engine.url.render_as_string(hide_password=True)
+
     def next_snapshot_id(self) -> str:
         """An id after every published one, whatever the clock says."""
         with self.engine.connect() as connection:

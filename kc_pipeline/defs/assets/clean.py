@@ -5,7 +5,7 @@ import dagster as dg
 from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs import steps
-from kc_pipeline.defs.metadata import table_metadata
+from kc_pipeline.defs.metadata import note_other_months, table_metadata
 from kc_pipeline.defs.partitions import MONTHS
 from kc_pipeline.defs.resources import Platform
 
@@ -39,9 +39,11 @@ def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run() if is_event else None,
         partitions_def=MONTHS if is_event else None,
     )
-    def clean_and_quarantine(platform: dg.ResourceParam[Platform]):  # noqa: ANN202 - a generator of results
+    def clean_and_quarantine(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]):  # noqa: ANN202 - yields results
         report = steps.clean_feed(platform, feed)
         written = {table: sorted({part for c in report.commits if c.table == table for part in c.changed}) for table in (clean.name, quarantine.name)}
+        if is_event:
+            note_other_months(context, dg.AssetKey(clean.name.split("/")), written[clean.name])
         yield dg.MaterializeResult(
             asset_key=dg.AssetKey(clean.name.split("/")),
             metadata={

@@ -4,7 +4,7 @@ import dagster as dg
 
 from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.defs import steps
-from kc_pipeline.defs.metadata import counts_table, sources_table
+from kc_pipeline.defs.metadata import counts_table, note_other_months, sources_table
 from kc_pipeline.defs.partitions import MONTHS, open_from
 from kc_pipeline.defs.resources import Platform
 
@@ -32,9 +32,8 @@ def build_raw_asset(feed: Feed) -> dg.AssetsDefinition:
             refresh = steps.refresh_raw(platform, feed, asked[0] if asked else open_from(platform.now().date()))
         except Exception as error:
             raise _failure(feed, error) from error
-        for month in sorted({part for _, part, _, _ in refresh.pulled if is_event and part[:2] == "20"} - set(asked)):
-            if MONTHS.has_partition_key(month):
-                context.log_event(dg.AssetMaterialization(context.asset_key, "changed at the source", partition=month))
+        if is_event:
+            note_other_months(context, context.asset_key, [part for _, part, _, _ in refresh.pulled])
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": sum(rows for _, _, _, rows in refresh.pulled),

@@ -1,0 +1,37 @@
+# Two commands do it all: `make run` (install, run the main job) and `make test` (install, test).
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: run dev test test-all lint validate clean
+
+run: .venv/installed
+	$(BIN)/kc run
+
+dev: .venv/installed
+	$(BIN)/kc dev
+
+test: .venv/installed-dev
+	$(BIN)/pytest -m "not slow"
+
+test-all: .venv/installed-dev
+	$(BIN)/pytest
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+validate: .venv/installed
+	$(BIN)/dagster definitions validate -w workspace.yaml
+
+.venv/installed: pyproject.toml setup.cfg constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info

@@ -1,0 +1,181 @@
+"""The command `kc`: run the pipeline, read what it says, serve the sandbox.
+
+Heavy imports stand inside the commands, so that `kc --help` answers at once.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import click
+from rich.console import Console
+
+from kc_pipeline.catalog.geography import TIME_ZONE
+from kc_pipeline.settings import SANDBOX_PORT, SOURCES, Settings, load_settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from kc_pipeline.defs.resources import Platform
+
+_MORNING = clock(5, 30)
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.group()
+def main() -> None:
+    """Kansas City's business risk platform."""
+
+
+@main.command()
+@click.option("--as-of", type=_DAY, help="Day to score; default: the sandbox's anchor day, the day after the newest recorded row, or today.")
+@click.option("--source", type=click.Choice(SOURCES), help="Where to pull from; default: KC_SOURCE, else sandbox.")
+@click.option("--scale", type=float, default=0.05, show_default=True, help="Size of the synthetic city, 1.0 being the real one's.")
+@click.argument("recordings", required=False, type=click.Path(path_type=Path, file_okay=False))
+def run(as_of: datetime | None, source: str | None, scale: float, recordings: Path | None) -> None:
+    """Refresh every feed, score a day, publish it.  RECORDINGS: folder of recorded rows, with --source replay."""
+    from filelock import FileLock, Timeout
+
+    from kc_pipeline import report
+    from kc_pipeline.defs.resources import Platform, utc_now
+    from kc_pipeline.defs.run import run_once
+    from kc_pipeline.defs.steps import day_after_newest_event
+    from kc_pipeline.sandbox.city import ANCHOR_DATE
+    from kc_pipeline.sandbox.serving import open_source
+
+    console = Console()
+    settings = load_settings(os.environ, source)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    day = as_of.date() if as_of else ANCHOR_DATE if settings.source == "sandbox" else utc_now().astimezone(ZoneInfo(TIME_ZONE)).date()
+    try:
+        with (
+            FileLock(settings.data_dir / ".run.lock", timeout=0),
+            console.status(f"prepare {settings.source}") as status,
+            open_source(settings, through=day, recordings=recordings, scale=scale) as opened,
+        ):
+            now = _morning_clock(day) if settings.source == "sandbox" else utc_now
+            platform = Platform(opened, now, status.update)
+            wanted = day_after_newest_event if settings.source == "replay" and as_of is None else day
+            with _dagster_instance(settings) as instance:
+                result = run_once(platform, wanted, instance)
+            status.update("read what was published")
+            report.print_run(console, platform, result, time.monotonic() - started)
+    except Timeout:
+        raise click.ClickException(f"another run works on {settings.data_dir}; wait until it ends, or choose another KC_DATA_DIR") from None
+    except FileNotFoundError as error:
+        raise click.ClickException(str(error)) from None
+    if result.failures or result.failed_checks or not result.published:
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--source", type=click.Choice(SOURCES))
+@click.option("-n", "count", type=int, default=10, show_default=True, help="How many.")
+def top(source: str | None, count: int) -> None:
+    """Show the business parcels of highest provisional risk, as the BI view gives them."""
+    from kc_pipeline import report
+
+    report.print_top(Console(), _platform(source), count)
+
+
+@main.command()
+@click.argument("business")
+@click.option("--source", type=click.Choice(SOURCES))
+def explain(business: str, source: str | None) -> None:
+    """Show a business parcel's counts and the events behind them.  BUSINESS: its id, or part of a name or address."""
+    from kc_pipeline import report
+
+    try:
+        report.print_explanation(Console(), _platform(source), business)
+    except LookupError as error:
+        raise click.ClickException(str(error.args[0])) from None
+
+
+@main.group()
+def sandbox() -> None:
+    """The synthetic city and its portal."""
+
+
+@sandbox.command()
+@click.option("--port", type=int, default=SANDBOX_PORT, show_default=True)
+@click.option("--through", type=_DAY, help="Day up to which the city stands; default: today.")
+@click.option("--scale", type=float, default=0.05, show_default=True)
+@click.option("--fault", "faults", multiple=True, help="Misbehaviour to rehearse, e.g. server-error=2; may be repeated.")
+def serve(port: int, through: datetime | None, scale: float, faults: tuple[str, ...]) -> None:
+    """Serve the synthetic city over loopback as SODA2 and ArcGIS, until interrupted."""
+    from kc_pipeline.sandbox.portal import Faults, Portal
+    from kc_pipeline.sandbox.records import RecordStore
+    from kc_pipeline.sandbox.serving import prepare_city
+
+    settings = load_settings(os.environ, "sandbox")
+    folder = settings.data_dir / "city"
+    stands = prepare_city(folder, through.date() if through else datetime.now(UTC).astimezone(ZoneInfo(TIME_ZONE)).date(), scale)
+    portal = Portal(RecordStore(folder / "portal.sqlite"), port=port, faults=Faults.parse(faults))
+    click.echo(f"synthetic Kansas City up to {stands} at http://127.0.0.1:{port}")
+    portal.serve_forever()
+
+
+@main.command()
+@click.option("--port", type=int, default=3000, show_default=True, help="Port of the Dagster UI.")
+@click.option("--scale", type=float, default=0.05, show_default=True)
+def dev(port: int, scale: float) -> None:
+    """Start the Dagster UI with schedule and automation on, and the sandbox portal beside it."""
+    environ = {"KC_SCHEDULES": "on", **os.environ, "DAGSTER_HOME": str(_dagster_home(load_settings(os.environ)))}
+    portal = None
+    if load_settings(environ).source == "sandbox":
+        portal = subprocess.Popen([sys.executable, "-m", "kc_pipeline.cli", "sandbox", "serve", "--scale", str(scale)], env=environ)  # noqa: S603
+    try:
+        subprocess.run([sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-p", str(port)], env=environ, check=False)  # noqa: S603
+    except KeyboardInterrupt:
+        click.echo("stopped")
+    finally:
+        if portal is not None:
+            portal.terminate()
+            portal.wait()
+
+
+def _platform(source: str | None) -> "Platform":
+    from kc_pipeline.defs.resources import Platform
+
+    return Platform(load_settings(os.environ, source))
+
+
+def _morning_clock(day: date):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    """The sandbox's clock: it stands at the morning of the day that is scored."""
+    moment = datetime.combine(day, _MORNING, ZoneInfo(TIME_ZONE)).astimezone(UTC)
+    return lambda: moment
+
+
+def _dagster_home(settings: Settings) -> Path:
+    """Folder of Dagster's own records: DAGSTER_HOME, else one beside the data, with our dagster.yaml in it."""
+    if "DAGSTER_HOME" in os.environ:
+        return Path(os.environ["DAGSTER_HOME"])
+    home = settings.data_dir / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "dagster.yaml"
+    if not config.exists():
+        config.write_text(resources.files("kc_pipeline.deploy").joinpath("dagster.yaml").read_text())
+    return home
+
+
+@contextmanager
+def _dagster_instance(settings: Settings) -> Iterator["dg.DagsterInstance"]:
+    import dagster as dg
+
+    os.environ["DAGSTER_HOME"] = str(_dagster_home(settings))
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+if __name__ == "__main__":
+    main()

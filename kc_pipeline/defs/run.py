@@ -1,0 +1,72 @@
+"""Ingest and marts in one process, the way the schedule and the automation run them one after the other."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+
+from kc_pipeline.defs.automation import month_range_tags
+from kc_pipeline.defs.build import build_defs
+from kc_pipeline.defs.resources import Platform
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """How a run went.
+
+    Attributes:
+        as_of: the day that was scored.
+        failures: step -> message, for steps that failed.
+        failed_checks: 'asset: check' of blocking checks that failed.
+        published: whether the marts were made and published.
+    """
+
+    as_of: date
+    failures: dict[str, str]
+    failed_checks: list[str]
+    published: bool
+
+
+def run_once(platform: Platform, as_of: date | Callable[[Platform], date], instance: dg.DagsterInstance) -> RunReport:
+    """Refresh every feed, then score and publish a day.
+
+    A feed that fails leaves its last good data and the others go on; a failed blocking check leaves the published marts
+    as they were.
+
+    Args:
+        platform: what to work on.
+        as_of: the day, or a function that finds it once the feeds are refreshed.
+        instance: Dagster instance that records the runs.
+    """
+    defs = build_defs(platform=platform)
+    open_day = platform.now().date() if callable(as_of) else as_of
+    ingest = defs.resolve_job_def("ingest").execute_in_process(
+        instance=instance, tags=month_range_tags(open_day), run_config=_QUIET, raise_on_error=False
+    )
+    failures = _failures(ingest)
+    failed_checks = [
+        f"{check.asset_key.to_user_string()}: {check.check_name}"
+        for check in ingest.get_asset_check_evaluations()
+        if not check.passed and check.blocking
+    ]
+    day = as_of(platform) if callable(as_of) else as_of
+    if failed_checks:
+        return RunReport(day, failures, failed_checks, False)
+    marts = defs.resolve_job_def("marts").execute_in_process(
+        instance=instance, partition_key=day.isoformat(), run_config=_QUIET, raise_on_error=False
+    )
+    return RunReport(day, failures | _failures(marts), [], marts.success)
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    failures = {}
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            said = data.user_failure_data.description if data.user_failure_data else None
+            cause = data.error.cause or data.error if data.error else None
+            failures[str(event.step_key)] = said or (cause.message.strip() if cause else "unknown error")
+    return failures

@@ -1,0 +1,230 @@
+"""Read ArcGIS layers: allowed fields only, JSON pages in the order of OBJECTID, counted before and after."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kc_pipeline.catalog.sources import DataSet
+from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
+from kc_pipeline.extract.http import PortalClient
+from kc_pipeline.extract.manifest import KEYSET, Request
+from kc_pipeline.extract.raw import Facts, Pulled, PullWriter, RawStore
+from kc_pipeline.extract.transport import (
+    DEFAULT_PAGE_SIZE,
+    PULL_ATTEMPTS,
+    WHOLE,
+    Held,
+    Months,
+    Survey,
+    check_required,
+    label,
+    match_fields,
+)
+
+_MOST_FEATURES = 10_000
+_MOST_EMPTY_PAGES = 5
+_GEOMETRY_TYPE = "esriFieldTypeGeometry"
+_ID_TYPE = "esriFieldTypeOID"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a layer declares.
+
+    Attributes:
+        declared: (name, type) of each field.
+        resolution: canonical raw name -> field.
+        key_field: the object id.
+        page_size: rows to ask for at once.
+        changed_at: last edit, UTC, ISO 8601; None where the layer does not say.
+    """
+
+    declared: tuple[tuple[str, str], ...]
+    resolution: Mapping[str, str]
+    key_field: str
+    page_size: int
+    changed_at: str | None
+
+
+class ArcgisTransport:
+    """Layers of one server."""
+
+    def __init__(
+        self, base_url: str, client: PortalClient, store: RawStore, now: Callable[[], datetime], page_size: int = DEFAULT_PAGE_SIZE
+    ) -> None:
+        self._base, self._client, self._store, self._now, self._page_size = base_url, client, store, now, page_size
+        self._layers: dict[str, Layer] = {}
+
+    def has(self, data_set: DataSet) -> bool:
+        """Whether the server has the layer."""
+        try:
+            self.layer(data_set)
+        except PermanentSourceError as error:
+            if error.status in {400, 404}:
+                return False
+            raise
+        return True
+
+    def layer(self, data_set: DataSet) -> Layer:
+        """What the server declares about a layer; asked once.
+
+        Raises:
+            PermanentSourceError: the layer is gone, or lacks a required field.
+        """
+        if data_set.id not in self._layers:
+            told = self._ask(data_set, "", {"f": "json"})
+            declared = [(str(field["name"]), str(field["type"])) for field in told.get("fields") or []]
+            if told.get("geometryType") and not any(kind == _GEOMETRY_TYPE for _, kind in declared):
+                declared.append(("SHAPE", _GEOMETRY_TYPE))
+            names = [name for name, _ in declared]
+            resolution = match_fields(data_set, names)
+            shape = next((name for name, kind in declared if kind == _GEOMETRY_TYPE), None)
+            resolution |= {name: shape for name in ("shape", "point") if name in data_set.fields and shape}
+            check_required(data_set, resolution, names)
+            key = told.get("objectIdField") or next((name for name, kind in declared if kind == _ID_TYPE), data_set.key_field)
+            if key is None:
+                raise PermanentSourceError(f"{label(data_set)}: the layer has no object id; edit kc_pipeline/catalog/sources.py")
+            page_size = min(self._page_size, int(told.get("maxRecordCount") or _MOST_FEATURES), _MOST_FEATURES)
+            changed_at = self._changed_at(data_set, told, names)
+            self._layers[data_set.id] = Layer(tuple(declared), resolution, str(key), page_size, changed_at)
+        return self._layers[data_set.id]
+
+    def survey(self, data_set: DataSet, months: Months) -> Survey | None:
+        """The server's count and the layer's last edit."""
+        if data_set.month_field is not None:
+            raise PermanentSourceError(f"{label(data_set)}: layers are read whole; take month_field out of kc_pipeline/catalog/sources.py")
+        self._layers.pop(data_set.id, None)
+        layer = self.layer(data_set)
+        total = self._count(data_set)
+        return Survey(total, {WHOLE: Held(total, layer.changed_at)} if total else {})
+
+    def pull(self, data_set: DataSet, partition: str, months: Months, held: Held) -> Pulled:
+        """Read a layer; a count that moves meanwhile makes it read again, at most three times.
+
+        Raises:
+            TransientSourceError: rows received and the server's count did not agree; nothing was kept.
+            PermanentSourceError: the server refuses the query.
+        """
+        layer = self.layer(data_set)
+        with self._store.begin(data_set.feed, data_set.id, partition) as writer:
+            before, seen = held.rows, ""
+            for attempt in range(PULL_ATTEMPTS):
+                before = before if attempt == 0 else self._count(data_set)
+                distinct = self._pages(writer, data_set, layer, before)
+                after = self._count(data_set)
+                if before == after == writer.rows == distinct:
+                    facts = Facts(
+                        transport=str(data_set.transport),
+                        paging=KEYSET,
+                        count_before=before,
+                        count_after=after,
+                        changed_at=held.changed_at,
+                        declared=layer.declared,
+                        resolution=layer.resolution,
+                        implied=data_set.implied,
+                        key_field=layer.key_field,
+                    )
+                    return writer.commit(facts, self._now)
+                seen = f"{before:,} before, {after:,} after, {writer.rows:,} rows received, {distinct:,} distinct"
+        raise TransientSourceError(
+            f"{label(data_set, partition)}: the count does not agree ({seen}) after {PULL_ATTEMPTS} pulls; fails closed"
+        )
+
+    def _pages(self, writer: PullWriter, data_set: DataSet, layer: Layer, count: int) -> int:
+        """Read pages while the server has more; returns the number of distinct object ids."""
+        writer.clear()
+        shapes = {name for name, kind in layer.declared if kind == _GEOMETRY_TYPE}
+        fields = dict.fromkeys(name for name in layer.resolution.values() if name not in shapes)
+        url = f"{self._base}/{data_set.id}/query"
+        ids: set[int] = set()
+        last, empty = None, 0
+        while True:
+            where = [*_filters(data_set), *([f"{layer.key_field} > {last}"] if last is not None else [])]
+            params = {
+                "where": " AND ".join(where) or "1=1",
+                "outFields": ",".join(dict.fromkeys([layer.key_field, *fields])),
+                "returnGeometry": "true" if shapes & set(layer.resolution.values()) else "false",
+                "outSR": "4326",
+                "orderByFields": layer.key_field,
+                "resultRecordCount": str(layer.page_size),
+                "f": "json",
+            }
+            page: dict[str, Any] = {}
+            reply = self._client.get(url, params, what=label(data_set), check=_reader(page, "features"))
+            writer.requests.append(Request("GET", url, params))
+            try:
+                found = [int(feature["attributes"][layer.key_field]) for feature in page["features"]]
+            except (KeyError, TypeError, ValueError) as error:
+                raise TransientSourceError(f"{label(data_set)}: features without {layer.key_field}") from error
+            has_more = bool(page.get("exceededTransferLimit"))
+            if found:
+                writer.headers = writer.headers or dict(reply.headers)
+                writer.add_page(reply.wire, "esri", reply.encoding, reply.content, len(found))
+                ids.update(found)
+                last, empty = max(found), 0
+            elif has_more:
+                empty += 1
+            if not has_more and (not found or writer.rows >= count):
+                return len(ids)
+            if empty >= _MOST_EMPTY_PAGES:
+                raise TransientSourceError(f"{label(data_set)}: {empty} empty pages in a row, and still 'exceededTransferLimit'")
+            if writer.rows > 2 * count + 2 * layer.page_size:
+                raise TransientSourceError(f"{label(data_set)}: {writer.rows:,} rows received of {count:,}; the server repeats pages")
+
+    def _count(self, data_set: DataSet) -> int:
+        where = " AND ".join(_filters(data_set)) or "1=1"
+        return int(self._ask(data_set, "/query", {"where": where, "returnCountOnly": "true", "f": "json"}, "count")["count"])
+
+    def _changed_at(self, data_set: DataSet, told: Mapping[str, Any], names: list[str]) -> str | None:
+        """The layer's last edit, or the newest value of the field that says when a row changed."""
+        edited = (told.get("editingInfo") or {}).get("lastEditDate")
+        if edited is None and data_set.updated_field in names:
+            name = data_set.updated_field
+            params = {"where": f"{name} IS NOT NULL", "outFields": name, "orderByFields": f"{name} DESC"}
+            params |= {"resultRecordCount": "1", "returnGeometry": "false", "f": "json"}
+            features = self._ask(data_set, "/query", params, "features")["features"]
+            edited = features[0]["attributes"][name] if features else None
+        return datetime.fromtimestamp(int(edited) / 1000, UTC).isoformat() if edited is not None else None
+
+    def _ask(self, data_set: DataSet, path: str, params: Mapping[str, str], *needed: str) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        self._client.get(f"{self._base}/{data_set.id}{path}", params, what=label(data_set), check=_reader(told, *needed))
+        return told
+
+
+def _reader(told: dict[str, Any], *needed: str) -> Callable[[bytes], None]:
+    """Reads an answer into `told`; ArcGIS reports errors with HTTP 200, so the body decides.
+
+    What it raises: transient for codes from 500 on, for 429, and for a body that is no answer; permanent for others.
+    """
+
+    def read(content: bytes) -> None:
+        try:
+            body = json.loads(content)
+        except ValueError as error:
+            raise TransientSourceError(f"the answer is not JSON: {error}") from error
+        if not isinstance(body, dict):
+            raise TransientSourceError("the answer is no JSON object")
+        if isinstance(error := body.get("error"), dict):
+            code = int(error["code"]) if str(error.get("code", "")).isdigit() else 500
+            details = "; ".join(str(detail) for detail in error.get("details") or [] if detail)
+            message = f"the server answered error {code}: {error.get('message')}{' (' + details + ')' if details else ''}"
+            kind = TransientSourceError if code >= 500 or code == 429 else PermanentSourceError
+            raise kind(message, status=code)
+        for name in needed:
+            if name not in body:
+                raise TransientSourceError(f"the answer has no {name!r}")
+        told.clear()
+        told.update(body)
+
+    return read
+
+
+def _filters(data_set: DataSet) -> list[str]:
+    conditions = []
+    for name, values in data_set.filters.items():
+        texts = ",".join("'" + value.replace("'", "''") + "'" for value in values)
+        conditions.append(f"{name} IN ({texts})")
+    return conditions

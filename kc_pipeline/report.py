@@ -1,0 +1,101 @@
+"""What `kc` prints: the account of a run, the highest places, the events behind one place."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.defs import steps
+
+if TYPE_CHECKING:
+    from kc_pipeline.defs.resources import Platform
+    from kc_pipeline.defs.run import RunReport
+
+_VIEW, _QUALITY_VIEW = "v1_business_risk_current", "v1_source_quality"
+_SHORT = {"police_reports": "reports", "calls_911": "calls", "health_inspections": "inspections", "streetlight_outages": "lights", "dumping_complaints": "dumping"}
+
+
+def print_run(console: Console, platform: "Platform", result: "RunReport", seconds: float) -> None:
+    """The account of every feed, the ten highest places, and where the outputs lie."""
+    print_sources(console, platform)
+    print_quarantine(console, platform)
+    for step, message in result.failures.items():
+        console.print(f"[red]failed[/red] {step}: {message}", highlight=False)
+    for check in result.failed_checks:
+        console.print(f"[red]blocking check failed[/red] {check}; what was published before stays", highlight=False)
+    if not result.published:
+        console.print("[red]Nothing new was published.[/red]")
+        return
+    mart = platform.lake.read("marts/business_risk", partitions=[result.as_of.isoformat()])
+    _print_places(console, mart.to_pylist()[:10] if mart.num_rows else [], f"Highest provisional risk as of {result.as_of}")
+    console.print(f"as_of {result.as_of}, {mart.num_rows} business parcels, content sha256 {steps.fingerprint(mart)}", highlight=False, soft_wrap=True)
+    console.print(f"{seconds:.0f} s. Warehouse for BI: {platform.warehouse.location}; lake: {platform.settings.lake_dir}", highlight=False, soft_wrap=True)
+
+
+def print_sources(console: Console, platform: "Platform") -> None:
+    """One line per feed: rows received and what became of them, and its status in the current snapshot."""
+    status = {row["feed"]: row for row in platform.warehouse.read_view(_QUALITY_VIEW).to_pylist()}
+    table = Table(title="Feeds: source rows received = good + quarantined + duplicates")
+    for column, justify in (("feed", "left"), ("received", "right"), ("good", "right"), ("quarantined", "right"), ("duplicates", "right"), ("events or records", "right"), ("status", "left")):
+        table.add_column(column, justify="right" if justify == "right" else "left")
+    for feed, counts in steps.account_by_feed(platform).items():
+        said = status.get(feed, {}).get("source_status", "not judged")
+        table.add_row(feed, *(f"{count:,}" for count in counts), said if said == "fresh" else f"[yellow]{said}[/yellow]")
+    console.print(table)
+
+
+def print_quarantine(console: Console, platform: "Platform") -> None:
+    """Every reason for which rows were rejected, with its count."""
+    reasons = steps.quarantine_by_rule(platform)
+    if not reasons:
+        return
+    table = Table("feed", "rule", title="Quarantined rows")
+    table.add_column("rows", justify="right")
+    for feed, rule, count in reasons:
+        table.add_row(feed, rule, f"{count:,}")
+    console.print(table)
+
+
+def print_top(console: Console, platform: "Platform", count: int) -> None:
+    """The first places of the BI view."""
+    rows = sorted(platform.warehouse.read_view(_VIEW).to_pylist(), key=lambda row: (row["risk_rank"], row["business_parcel_id"]))
+    _print_places(console, rows[:count], f"Highest provisional risk as of {rows[0]['as_of']}" if rows else "Nothing is published yet")
+
+
+def print_explanation(console: Console, platform: "Platform", business: str) -> None:
+    """One place: its counts and each event behind them.
+
+    Raises:
+        LookupError: no place, or more than one, fits; the message lists some.
+    """
+    place = steps.find_place(platform, business)
+    console.print(f"[bold]{place['business_names']}[/bold], {place['address']} ({place['business_parcel_id']})", highlight=False)
+    console.print(f"as of {place['as_of']}: rank {place['risk_rank']}, score {place['risk_score']} (provisional), stale sources: {place['stale_sources'] or 'none'}", highlight=False)
+    counts = Table("feed", title="Events tied EXACT or NEAR, and shares of block events")
+    for column in ("90 days", "365 days", "block share 90 days", "block share 365 days"):
+        counts.add_column(column, justify="right")
+    for feed in EVENT_FEEDS:
+        counts.add_row(feed, *(str(place[f"{feed}_count_{d}d"]) for d in (90, 365)), *(f"{place[f'{feed}_weighted_{d}d']:.2f}" for d in (90, 365)))
+    console.print(counts)
+    console.print(f"homicides in 365 days: {place['homicide_count_365d']}", highlight=False)
+    events = Table("reported", "event", "category", "precision", title="Events behind the counts, newest first")
+    events.add_column("weight", justify="right")
+    events.add_column("address at the source")
+    events.add_column("data set / pull / page / line")
+    for event in steps.events_behind(platform, place):
+        trace = f"{event['data_set']} / {event['pull_id']} / {event['page']} / {event['line']}"
+        events.add_row(str(event["report_date"]), event["event_id"], event["category"], event["precision"], f"{event['weight']:.3f}", event["address"], trace)
+    console.print(events)
+
+
+def _print_places(console: Console, rows: list[dict], title: str) -> None:  # type: ignore[type-arg]
+    table = Table("rank", "business", "address", title=title)
+    for column in ("score", "homicides", *(_SHORT[feed] for feed in EVENT_FEEDS)):
+        table.add_column(column, justify="right")
+    for row in rows:
+        names = row["business_names"] or ""
+        counts = (str(row[f"{feed}_count_365d"]) for feed in EVENT_FEEDS)
+        table.add_row(str(row["risk_rank"]), names if len(names) < 48 else names[:45] + "...", row["address"], f"{row['risk_score']:.1f}", str(row["homicide_count_365d"]), *counts)
+    table.caption = "counts: EXACT and NEAR events of the 365 days before"
+    console.print(table)

@@ -1,0 +1,200 @@
+"""Licences, food permits, property violations and dangerous buildings as the portal shows them.
+
+Licence points are street geocodes, some metres from the lot; names differ between the registers.
+"""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from kc_pipeline.catalog.sources import DataSet, find_data_set
+from kc_pipeline.sandbox.draws import Floats, day_number, draw_days, generator, pick
+from kc_pipeline.sandbox.incident_codes import VIOLATION_KINDS
+from kc_pipeline.sandbox.ground import to_degrees
+from kc_pipeline.sandbox.layout import Layout
+from kc_pipeline.sandbox.published import Texts, choose, local_times, numbers, points, publish, text_where
+from kc_pipeline.sandbox.records import RecordStore
+from kc_pipeline.sandbox.registers import EXPRESS_STOP_NAME, Registers
+
+_NO_LEGAL_NAME, _NO_POINT, _TWO_BLANKS = 0.68, 0.036, 0.05
+_VALID, _VALID_WEIGHTS = ("20261231", "20251231", "20241231"), (84.0, 13.0, 3.0)
+_TOWNS = (
+    ("OVERLAND PARK", "KS", "66210", -94.685, 38.93), ("LEES SUMMIT", "MO", "64081", -94.382, 38.911), ("INDEPENDENCE", "MO", "64050", -94.415, 39.091),
+    ("OLATHE", "KS", "66061", -94.819, 38.881), ("LENEXA", "KS", "66215", -94.733, 38.954), ("BLUE SPRINGS", "MO", "64015", -94.282, 39.017),
+    ("SAINT LOUIS", "MO", "63101", -90.199, 38.627), ("SHAWNEE", "KS", "66203", -94.715, 39.023),
+)  # fmt: skip
+_TOWN_STREETS = ("METCALF AVE", "OAK GROVE RD", "COLLEGE BLVD", "NOLAND RD", "MARKET ST")
+_REGISTER_DAY = day_number(date(2024, 6, 20))
+VIOLATIONS_PER_YEAR = 15_000
+_VIOLATIONS_SINCE = date(2021, 1, 1)
+
+
+def publish_licenses(store: RecordStore, layout: Layout, registers: Registers, seed: int) -> None:
+    """Put the licence holders on the portal: one row per licence class."""
+    data_set = find_data_set("business_licenses", "pnm4-68wg")
+    rng = generator(seed, "licence rows")
+    b = registers.businesses
+    n = len(b)
+    parcel = b["parcel"].to_numpy().astype(np.int64)
+    local, p = parcel >= 0, layout.parcels
+    town = np.array(_TOWNS, dtype=object)[rng.integers(0, len(_TOWNS), n)]
+    away_address = np.where(
+        rng.random(n) < 0.12, "PO BOX " + _text(rng.integers(100, 99_000, n)),
+        _text(rng.integers(100, 9_900, n)) + " " + np.array(_TOWN_STREETS, dtype=object)[rng.integers(0, len(_TOWN_STREETS), n)],
+    )  # fmt: skip
+    address = p["address"].str.upper().to_numpy(dtype=object)[np.maximum(parcel, 0)]
+    blanks = (rng.random(n) < _TWO_BLANKS) & (np.arange(n) > 0)
+    address = np.where(blanks, pd.Series(address, dtype=object).str.replace(" ", "  ", n=1, regex=False).to_numpy(dtype=object), address)
+    longitude, latitude = to_degrees(*_street_geocodes(layout, seed))
+    jitter = rng.normal(0, 0.02, (2, n))
+    longitude = np.where(local, longitude[np.maximum(parcel, 0)], town[:, 3].astype(np.float64) + jitter[0])
+    latitude = np.where(local, latitude[np.maximum(parcel, 0)], town[:, 4].astype(np.float64) + jitter[1])
+    name = b["name"].to_numpy(dtype=object)
+    legal = name + choose((" LLC", " INC", "", " LLC"), rng.random(n))
+    legal[0] = EXPRESS_STOP_NAME
+    has_trade_name = (rng.random(n) >= _NO_LEGAL_NAME) | (np.arange(n) == 0)
+    valid = choose(_VALID, rng.random(n), _VALID_WEIGHTS)
+    valid[0] = _VALID[0]
+    values = {
+        "license_id": b["license_id"].to_numpy(dtype=object), "business_type": b["business_type"].to_numpy(dtype=object),
+        "address": np.where(local, address, away_address),
+        "city": np.where(local, "KANSAS CITY", town[:, 0]), "state": np.where(local, "MO", town[:, 1]),
+        "zip_code": np.where(local, p["zip_code"].to_numpy(dtype=object)[np.maximum(parcel, 0)], town[:, 2]),
+        "business_name": text_where(has_trade_name, name), "dba_name": legal, "valid_until": valid,
+        "point": text_where((rng.random(n) >= _NO_POINT) | (np.arange(n) == 0), points(longitude, latitude, 5)),
+    }  # fmt: skip
+    rows = pd.DataFrame({data_set.fields[raw][0]: value for raw, value in values.items()}, dtype=object)
+    again = rows.iloc[registers.classes["business"].to_numpy()].assign(**{data_set.fields["business_type"][0]: registers.classes["business_type"].to_numpy(dtype=object)})
+    _publish_static(store, data_set, "Business License Holders", pd.concat([rows, again], ignore_index=True), {data_set.fields["point"][0]: "point"})
+
+
+def _street_geocodes(layout: Layout, seed: int) -> tuple[Floats, Floats]:
+    """A point near the street for each parcel, the same for all its licences: 27 m from the lot's centre in the median."""
+    rng = generator(seed, "geocodes")
+    p = layout.parcels
+    dx, dy = p["front_x"].to_numpy() - p["x"].to_numpy(), p["front_y"].to_numpy() - p["y"].to_numpy()
+    length = np.hypot(dx, dy)
+    along = rng.laplace(0.0, 20.0, len(p))
+    return p["x"].to_numpy() + 0.75 * dx - along * dy / length, p["y"].to_numpy() + 0.75 * dy + along * dx / length
+
+
+def permit_names(registers: Registers, seed: int) -> Texts:
+    """Names on food permits: the licence's name with other case, punctuation or a store number."""
+    rng = generator(seed, "permit names")
+    name = registers.permits["name"]
+    u = rng.random(len(name))
+    title = name.str.title()
+    varied = np.select(
+        [u < 0.3, u < 0.5, u < 0.62, u < 0.74, u < 0.84],
+        [title, title + ", Inc.", name + " #" + pd.Series(_text(rng.integers(1, 900, len(name)))), title.str.replace(" And ", " & ") + " L.L.C.", title.str.replace(" ", "  ", n=1)],
+        default=title + " ",
+    ).astype(object)
+    varied[0] = "Express Stop"
+    return varied
+
+
+def publish_permits(store: RecordStore, layout: Layout, registers: Registers, seed: int) -> None:
+    """Put the food permits on the portal."""
+    data_set = find_data_set("food_permits", "sz9c-c5ux")
+    rng = generator(seed, "permit rows")
+    permits, p = registers.permits, layout.parcels
+    n = len(permits)
+    parcel = permits["parcel"].to_numpy().astype(np.int64)
+    address = p["address"].to_numpy(dtype=object)[parcel] + choose(("", " ", "", "."), rng.random(n), (70, 15, 10, 5))
+    address[0] = p["address"].to_numpy(dtype=object)[parcel[0]]
+    longitude, latitude = to_degrees(p["x"].to_numpy()[parcel] + rng.normal(0, 8, n), p["y"].to_numpy()[parcel] + rng.normal(0, 8, n))
+    zip_code = p["zip_code"].to_numpy(dtype=object)[parcel]
+    human = '{\\"address\\": \\"' + pd.Series(address, dtype=object).str.strip().to_numpy(dtype=object) + '\\", \\"city\\": \\"Kansas City\\", \\"state\\": \\"MISSOURI\\", \\"zip\\": \\"' + zip_code + '\\"}'
+    with_point = '{"latitude": "' + numbers(latitude, 6) + '", "longitude": "' + numbers(longitude, 6) + '", "human_address": "' + human + '"}'
+    location = np.where((rng.random(n) < 0.94) | (np.arange(n) == 0), with_point, '{"human_address": "' + human + '"}')
+    fields = data_set.fields
+    name = permit_names(registers, seed)
+    size = choose((" 0-5 Employees", " 6-9 Employees", " 10-20 Employees"), rng.random(n))
+    kind = permits["permit_type"].to_numpy(dtype=object)
+    rows = pd.DataFrame(
+        {
+            fields["permit_number"][0]: permits["permit_number"].to_numpy(dtype=object),
+            "establishment_name": name, fields["establishment_name"][0]: name,
+            fields["address"][0]: address,
+            fields["city"][0]: choose(("Kansas City", "Kansas City ", "KANSAS CITY", "KANSAS CITY ", "Kansas CIty"), rng.random(n), (81, 8, 5, 4, 2)),
+            fields["state"][0]: "MISSOURI", fields["zip_code"][0]: zip_code, "business_status": "Open",
+            "facility_type": kind + size, fields["business_type"][0]: kind,
+            fields["status"][0]: text_where((rng.random(n) >= 0.002) | (np.arange(n) == 0), "Operational"),
+            fields["point"][0]: location,
+        },
+        dtype=object,
+    )  # fmt: skip
+    _publish_static(store, data_set, "Food Establishment Permits", rows, {fields["point"][0]: "location"})
+
+
+def publish_violations(store: RecordStore, layout: Layout, scale: float, seed: int, through: date) -> None:
+    """Put the property violations since 2021 on the portal, each as it stood before `through`."""
+    data_set = find_data_set("property_violations", "vq3e-m9ge")
+    draws = draw_days(seed, "violations", _VIOLATIONS_SINCE, through, VIOLATIONS_PER_YEAR * scale / 365.25, 8)
+    p = layout.parcels
+    weight = generator(seed, "violation places").gamma(0.3, 1.0, len(p)) * p["kind"].map({"vacant": 3.0, "residential": 1.0, "commercial": 0.7, "large": 0.5}).to_numpy()
+    parcel = pick(weight, draws.next())
+    kind = (draws.next() * len(VIOLATION_KINDS)).astype(np.int64)
+    resolved = draws.day + 20 + (-np.log(np.maximum(draws.next(), 1e-6)) * 150).astype(np.int64)
+    end = day_number(through)
+    done = resolved < end
+    longitude, latitude = to_degrees(p["x"].to_numpy()[parcel], p["y"].to_numpy()[parcel])
+    fields = data_set.fields
+    case = draws.day.astype("datetime64[D]").astype("datetime64[Y]").astype(str).astype(object)
+    identity = np.array([f"{d:08x}-{k:04x}-4000-8000-{d * 65_537 + k:012x}" for d, k in zip(draws.day.tolist(), draws.position.tolist(), strict=True)], dtype=object)
+    rows = pd.DataFrame(
+        {
+            fields["violation_id"][0]: identity,
+            fields["case_number"][0]: "NPD-" + case + "-" + _text(draws.day % 366 * 100 + draws.position // 2),
+            "case_status": np.where(done, "Closed", "In-Violation"),
+            fields["address"][0]: p["address"].to_numpy(dtype=object)[parcel],
+            fields["zip_code"][0]: p["zip_code"].to_numpy(dtype=object)[parcel],
+            "chapter": "56", fields["violation_code"][0]: np.array([k[0] for k in VIOLATION_KINDS], dtype=object)[kind],
+            fields["violation_text"][0]: np.array([k[1] for k in VIOLATION_KINDS], dtype=object)[kind],
+            fields["status"][0]: np.where(done, "In Compliance", choose(("In Violation", "In Violation (Transferred to Courts)"), draws.next(), (9, 1))),
+            fields["opened_at"][0]: local_times(draws.day),
+            fields["resolved_at"][0]: text_where(done, local_times(resolved)),
+            fields["parcel_id"][0]: np.where(draws.next() < 0.011, "999" + p["kiva_pin"].to_numpy(dtype=object)[parcel], p["kiva_pin"].to_numpy(dtype=object)[parcel]),
+            fields["point"][0]: points(longitude, latitude, 5),
+        },
+        dtype=object,
+    )  # fmt: skip
+    types = {fields["opened_at"][0]: "calendar_date", fields["resolved_at"][0]: "calendar_date", fields["point"][0]: "point"}
+    updated = np.where(done, np.minimum(resolved + 1, end - 1), draws.day)
+    publish(store, data_set, "Property Violations", rows, types, draws.day, draws.position, draws.day, updated)
+
+
+def publish_dangerous(store: RecordStore, layout: Layout, registers: Registers, seed: int) -> None:
+    """Put the dangerous-building cases on the portal; all were opened before the city begins."""
+    data_set = find_data_set("dangerous_buildings", "ax3m-jhxx")
+    rng = generator(seed, "dangerous rows")
+    p, parcel = layout.parcels, registers.dangerous
+    n = len(parcel)
+    longitude, latitude = to_degrees(p["x"].to_numpy()[parcel], p["y"].to_numpy()[parcel])
+    fields = data_set.fields
+    opened = day_number(date(2020, 1, 1)) + rng.integers(0, 1_600, n)
+    rows = pd.DataFrame(
+        {
+            fields["case_id"][0]: "DB-" + _text(20_000 + np.arange(n)),
+            fields["status"][0]: choose(("Open", "Active", "Pending Demolition", "Under Repair"), rng.random(n)),
+            fields["opened_at"][0]: local_times(opened),
+            fields["address"][0]: p["address"].to_numpy(dtype=object)[parcel],
+            fields["zip_code"][0]: p["zip_code"].to_numpy(dtype=object)[parcel],
+            fields["parcel_id"][0]: p["kiva_pin"].to_numpy(dtype=object)[parcel],
+            fields["latitude"][0]: numbers(latitude, 6),
+            fields["longitude"][0]: numbers(longitude, 6),
+        },
+        dtype=object,
+    )
+    _publish_static(store, data_set, "Dangerous Buildings List", rows, {fields["opened_at"][0]: "calendar_date"})
+
+
+def _publish_static(store: RecordStore, data_set: DataSet, title: str, rows: pd.DataFrame, types: dict[str, str]) -> None:
+    day = np.full(len(rows), _REGISTER_DAY)
+    publish(store, data_set, title, rows, types, day, np.arange(len(rows)), day, day)
+
+
+def _text(values: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> Texts:
+    texts: Texts = values.astype(str).astype(object)
+    return texts

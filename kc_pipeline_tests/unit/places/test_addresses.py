@@ -1,0 +1,85 @@
+"""Addresses in their canonical form."""
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kc_pipeline.places.addresses import parse_address, standardize
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("1000  LOCUST ST", "1000 LOCUST ST"),
+        ("1000 Locust Street, Kansas City, MO 64106", "1000 LOCUST ST"),
+        ("1000 Locust St Kansas City 64106", "1000 LOCUST ST"),
+        ("1600  E 40 ST", "1600 E 40TH ST"),
+        ("1600 EAST 40TH STREET", "1600 E 40TH ST"),
+        ("4300  NE CHOUTEAU TR", "4300 NE CHOUTEAU TRFY"),
+        ("1000  W 68 TE", "1000 W 68TH TER"),
+        ("11600  E US 40 HW", "11600 E US 40 HWY"),
+        ("11701 E STATE ROUTE 350", "11701 E STATE ROUTE 350"),
+        ("700  BROADWAY BL", "700 BROADWAY"),
+        ("2800 The Paseo", "2800 PASEO"),
+        ("5600 BLUE PKWY PKWY", "5600 BLUE PKWY"),
+        ("6106  St. John Ave", "6106 ST JOHN AVE"),
+        ("2311 E. 12th St.", "2311 E 12TH ST"),
+        ("100 W 5TH ST STE 200", "100 W 5TH ST"),
+        ("100 W 5TH ST # 4", "100 W 5TH ST"),
+        ("102-104 MAIN ST", "102 MAIN ST"),
+        ("123 1/2 MAIN ST", "123 MAIN ST"),
+        ("211 E 2 ST", "211 E 2ND ST"),
+        ("11 E 13 ST", "11 E 13TH ST"),
+        ("921 E 21 ST", "921 E 21ST ST"),
+    ],
+)
+def test_a_numbered_address_has_one_key(text: str, key: str) -> None:
+    parsed = parse_address(text)
+    assert (parsed.kind, parsed.key) == ("numbered", key)
+
+
+@pytest.mark.parametrize(
+    "text", ["E 43 ST and TROOST AV", "TROOST AVE & E 43RD ST", "Troost Ave / E 43rd St", "TROOST AV // E 43 ST", "E 43RD ST at TROOST AVE"]
+)
+def test_an_intersection_has_one_key_in_either_order(text: str) -> None:
+    parsed = parse_address(text)
+    assert (parsed.kind, parsed.key) == ("intersection", "E 43RD ST & TROOST AVE")
+
+
+@pytest.mark.parametrize(("text", "key"), [("47 ST and PROSPECT AV", "47TH ST & PROSPECT AVE"), ("81ST ST and PARK AVE", "81ST ST & PARK AVE")])
+def test_a_numbered_street_is_not_a_house_number(text: str, key: str) -> None:
+    assert parse_address(text).key == key
+
+
+@pytest.mark.parametrize(("text", "block"), [("4426 Jackson Ave", "4400 JACKSON AVE"), ("1000 LOCUST ST", "1000 LOCUST ST"), ("7 MAIN ST", "0 MAIN ST")])
+def test_the_block_is_the_hundred(text: str, block: str) -> None:
+    assert parse_address(text).block_key == block
+
+
+@pytest.mark.parametrize("text", ["3663 PO Box", "P.O. BOX 12", "", "   ", "0 MAIN ST"])
+def test_what_is_no_place_has_no_key(text: str) -> None:
+    assert parse_address(text).kind == "none"
+
+
+def test_a_street_alone_is_a_street() -> None:
+    assert parse_address("James A Reed Rd Kansas City 64134").kind == "street"
+
+
+def test_a_frame_keeps_its_index_and_missing_values() -> None:
+    frame = standardize(pd.Series(["1000 LOCUST ST", None], index=[7, 9], dtype="str"))
+    assert frame.index.tolist() == [7, 9]
+    assert frame["address_key"].isna().tolist() == [False, True]
+    assert frame["address_kind"].tolist() == ["numbered", "none"]
+
+
+@given(st.integers(1, 20000), st.sampled_from(["N", "E", "NW", ""]), st.sampled_from(["OAK", "47TH", "ST JOHN", "MARTIN LUTHER KING JR"]), st.sampled_from(["ST", "AVE", "TER", "BLVD"]))
+def test_a_canonical_key_is_its_own_key(number: int, direction: str, name: str, kind: str) -> None:
+    key = parse_address(f"{number} {direction} {name} {kind}").key
+    assert key is not None
+    assert parse_address(key).key == key
+
+
+@given(st.text(max_size=60))
+def test_no_text_breaks_the_parser(text: str) -> None:
+    assert parse_address(text).kind in {"numbered", "intersection", "street", "none"}

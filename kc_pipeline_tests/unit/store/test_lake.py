@@ -1,0 +1,104 @@
+"""The lake: whole partitions, one commit, nothing rewritten that did not change."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from kc_pipeline.catalog.render import to_arrow
+from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.store.lake import ContractError, Lake, canonical_bytes
+
+TABLE = "quality/reconciliation"
+
+
+def account(feed: str, counts: dict[str, int]) -> pa.Table:
+    rows = [
+        {
+            "feed": feed, "data_set": "d", "month": month, "pull_id": "1", "received_count": count, "good_count": count,
+            "quarantined_count": 0, "duplicate_count": 0, "event_count": count, "code_version": "1",
+        }
+        for month, count in counts.items()
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=to_arrow(TABLES[TABLE]))
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path)
+
+
+def test_a_table_that_was_never_written_is_empty_and_typed(lake: Lake) -> None:
+    rows = lake.read(TABLE)
+    assert rows.num_rows == 0
+    assert rows.schema.equals(to_arrow(TABLES[TABLE]))
+    assert lake.version(TABLE) is None
+    assert lake.partitions(TABLE) == set()
+
+
+def test_writing_the_same_rows_again_makes_no_commit(lake: Lake) -> None:
+    first = lake.write(TABLE, account("a", {"2024-01": 3, "2024-02": 4}), partitions=["a"])
+    again = lake.write(TABLE, account("a", {"2024-02": 4, "2024-01": 3}), partitions=["a"])
+    assert (first.version, first.changed) == (0, ("a",))
+    assert (again.version, again.changed) == (0, ())
+
+
+def test_only_the_changed_partition_is_replaced(lake: Lake) -> None:
+    lake.write(TABLE, pa.concat_tables([account("a", {"2024-01": 3}), account("b", {"2024-01": 5})]), partitions=["a", "b"])
+    commit = lake.write(TABLE, pa.concat_tables([account("a", {"2024-01": 3}), account("b", {"2024-01": 6})]), partitions=["a", "b"])
+    assert commit.changed == ("b",)
+    assert lake.read(TABLE, partitions=["a"])["good_count"].to_pylist() == [3]
+    assert lake.read(TABLE, partitions=["b"])["good_count"].to_pylist() == [6]
+
+
+def test_an_older_version_can_still_be_read(lake: Lake) -> None:
+    lake.write(TABLE, account("a", {"2024-01": 3}), partitions=["a"])
+    lake.write(TABLE, account("a", {"2024-01": 9}), partitions=["a"])
+    assert lake.read(TABLE, version=0)["good_count"].to_pylist() == [3]
+    assert lake.read(TABLE)["good_count"].to_pylist() == [9]
+
+
+def test_a_partition_can_become_empty(lake: Lake) -> None:
+    lake.write(TABLE, account("a", {"2024-01": 3}), partitions=["a"])
+    commit = lake.write(TABLE, account("a", {}), partitions=["a"])
+    assert commit.changed == ("a",)
+    assert lake.read(TABLE).num_rows == 0
+
+
+def test_the_commit_says_what_it_was_made_from(lake: Lake) -> None:
+    lake.write(TABLE, account("a", {"2024-01": 3}), partitions=["a"], made_from={"d/2024-01": "000001"})
+    assert lake.made_from(TABLE) == {"d/2024-01": "000001"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda rows: rows.drop_columns(["pull_id"]), "missing"),
+        (lambda rows: rows.append_column("race", pa.array(["x"] * rows.num_rows)), "not in the contract"),
+        (lambda rows: rows.set_column(0, rows.schema.field(0), pa.array([None, "a"], pa.string())), "nulls"),
+        (lambda rows: pa.concat_tables([rows, rows]), "repeated"),
+    ],
+)
+def test_rows_that_break_the_contract_are_refused(lake: Lake, spoil, message: str) -> None:
+    with pytest.raises(ContractError, match=message):
+        lake.write(TABLE, spoil(account("a", {"2024-01": 3, "2024-02": 1})), partitions=["a"])
+    assert lake.version(TABLE) is None
+
+
+def test_rows_outside_the_replaced_partitions_are_refused(lake: Lake) -> None:
+    with pytest.raises(ContractError, match="not among those replaced"):
+        lake.write(TABLE, account("b", {"2024-01": 3}), partitions=["a"])
+
+
+def test_canonical_bytes_do_not_depend_on_row_order() -> None:
+    rows = account("a", {"2024-01": 3, "2024-02": 4})
+    assert canonical_bytes(TABLE, rows) == canonical_bytes(TABLE, rows.take(pa.array([1, 0])))
+
+
+def test_nothing_is_ever_vacuumed(lake: Lake) -> None:
+    from deltalake import DeltaTable
+
+    lake.write(TABLE, account("a", {"2024-01": 3}), partitions=["a"])
+    kept = DeltaTable(lake.path(TABLE)).metadata().configuration
+    assert kept["delta.deletedFileRetentionDuration"] == "interval 36500 days"
+    assert kept["delta.logRetentionDuration"] == "interval 36500 days"
