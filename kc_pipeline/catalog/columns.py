@@ -156,7 +156,6 @@ _ALL = (
     Column("snapshot_id", _T.TEXT, "The publish that wrote the row; ids sort in order of publication.", False),
     Column("run_id", _T.TEXT, "Run that wrote the row.", False),
     Column("schema_version", _T.TEXT, "Version of the table's contract.", False),
-    Column("published_utc", _T.UTC_TIME, "When the snapshot was published.", False),
 )
 
 EVENT_FEEDS = ("police_reports", "calls_911", "health_inspections", "streetlight_outages", "dumping_complaints")

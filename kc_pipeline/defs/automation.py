@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from kc_pipeline.catalog.geography import TIME_ZONE
-from kc_pipeline.defs.partitions import DAYS, MONTHS, open_from
+from kc_pipeline.defs.partitions import open_from
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _INGEST = dg.AssetSelection.groups("raw", "clean", "quarantine")
@@ -21,13 +21,11 @@ WHEN_INPUTS_CHANGED = (
 ingest_job = dg.define_asset_job(
     "ingest",
     selection=_INGEST,
-    partitions_def=MONTHS,
     description="Refresh every feed: the months asked for, and by itself whatever is missing or changed at the source.",
 )
 marts_job = dg.define_asset_job(
     "marts",
     selection=_MARTS,
-    partitions_def=DAYS,
     description="Tie events to business parcels, score a day and publish it.",
 )
 

@@ -207,10 +207,10 @@ def _reader(told: dict[str, Any], *needed: str) -> Callable[[bytes], None]:
             raise TransientSourceError(f"the answer is not JSON: {error}") from error
         if not isinstance(body, dict):
             raise TransientSourceError("the answer is no JSON object")
-        if isinstance(error := body.get("error"), dict):
-            code = int(error["code"]) if str(error.get("code", "")).isdigit() else 500
-            details = "; ".join(str(detail) for detail in error.get("details") or [] if detail)
-            message = f"the server answered error {code}: {error.get('message')}{' (' + details + ')' if details else ''}"
+        if isinstance(told_error := body.get("error"), dict):
+            code = int(told_error["code"]) if str(told_error.get("code", "")).isdigit() else 500
+            details = "; ".join(str(detail) for detail in told_error.get("details") or [] if detail)
+            message = f"the server answered error {code}: {told_error.get('message')}{' (' + details + ')' if details else ''}"
             kind = TransientSourceError if code >= 500 or code == 429 else PermanentSourceError
             raise kind(message, status=code)
         for name in needed:

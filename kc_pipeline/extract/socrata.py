@@ -96,6 +96,8 @@ class SocrataTransport:
         if data_set.month_field is None:
             query = {"$select": f"count(*) as row_count, max({data_set.updated_field}) as changed_at"} | filters
             told = self._rows(data_set, query)
+            if not told:
+                raise TransientSourceError(f"{label(data_set)}: the portal gave no count")
             total = int(told[0]["row_count"])
             changed_at = told[0].get("changed_at") or metadata.rows_updated_at
             return Survey(total, {WHOLE: Held(total, changed_at)} if total else {})
@@ -129,7 +131,7 @@ class SocrataTransport:
                 before = before if attempt == 0 else self._count(data_set, _joined(where))
                 try:
                     distinct = self._pages(writer, data_set, metadata, where, paging, before)
-                except _RefusedComparison:
+                except _RefusedComparisonError:
                     paging = OFFSET
                     distinct = self._pages(writer, data_set, metadata, where, paging, before)
                 after = self._count(data_set, _joined(where))
@@ -170,7 +172,7 @@ class SocrataTransport:
                 reply = self._client.get(url, params, what=label(data_set), accept=CSV, check=checked)
             except PermanentSourceError as error:
                 if keyset and error.status == 400:
-                    raise _RefusedComparison from error
+                    raise _RefusedComparisonError from error
                 raise
             writer.requests.append(Request("GET", url, params))
             if not checked.ids:
@@ -186,19 +188,25 @@ class SocrataTransport:
 
         def check(content: bytes) -> None:
             try:
-                rows[:] = json.loads(content)
+                told = json.loads(content)
             except ValueError as error:
                 raise TransientSourceError(f"the answer is not JSON: {error}") from error
+            if not isinstance(told, list):
+                raise TransientSourceError("the answer is no list of rows")
+            rows[:] = told
 
         self._client.get(f"{self._base}/resource/{data_set.id}.json", params, what=label(data_set), check=check)
         return rows
 
     def _count(self, data_set: DataSet, where: str | None) -> int:
         params = {"$select": "count(*) as row_count"} | ({"$where": where} if where else {})
-        return int(self._rows(data_set, params)[0]["row_count"])
+        rows = self._rows(data_set, params)
+        if not rows:
+            raise TransientSourceError(f"{label(data_set)}: the portal gave no count")
+        return int(rows[0]["row_count"])
 
 
-class _RefusedComparison(Exception):
+class _RefusedComparisonError(Exception):
     """The portal does not compare :id."""
 
 

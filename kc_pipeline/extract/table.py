@@ -10,7 +10,7 @@ from kc_pipeline.extract import geometry
 from kc_pipeline.extract.errors import PermanentSourceError
 from kc_pipeline.extract.http import unpack
 from kc_pipeline.extract.manifest import Manifest, Page
-from kc_pipeline.extract.pages import PageError, read_page
+from kc_pipeline.extract.pages import GEOMETRY, PageError, read_page
 
 if TYPE_CHECKING:
     from kc_pipeline.extract.raw import RawStore
@@ -79,6 +79,8 @@ def _raw_page(source: pa.Table, manifest: Manifest, page: Page, number: int, sch
     types = dict(manifest.declared)
     resolution = manifest.resolution if page.resolution is None else page.resolution
     for canonical, name in resolution.items():
+        if canonical in ("point", "shape") and name not in source.column_names:
+            name = GEOMETRY
         if name in source.column_names:
             columns |= _values(canonical, source[name], types.get(name, ""))
     for canonical, value in manifest.implied.items():

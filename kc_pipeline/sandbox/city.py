@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from kc_pipeline.catalog.sources import find_data_set
@@ -36,7 +35,7 @@ from kc_pipeline.sandbox.records import RecordStore
 from kc_pipeline.sandbox.registers import Registers, fill_registers
 from kc_pipeline.sandbox.truth import Truth, plant
 
-__all__ = ["ANCHOR_DATE", "CityTruth", "build_city", "window_start"]
+__all__ = ["ANCHOR_DATE", "CityTruth", "build_city", "built_through", "window_start"]
 
 VERSION = 1
 DEFAULT_SCALE, DEFAULT_SEED, DEFAULT_MONTHS = 0.05, 230_573, 24
@@ -107,7 +106,7 @@ def build_city(
         raise ValueError(f"through is {through}, but the city begins on {first}; give a later day or more months")
     city = CityTruth(folder, seed, scale, first, through)
     marker = {"version": VERSION, "seed": seed, "scale": scale, "through": through.isoformat(), "months": months}
-    if _is_built(folder, marker):
+    if _read_marker(folder) == marker:
         return city
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -120,14 +119,18 @@ def build_city(
     return city
 
 
-def _is_built(folder: Path, marker: dict[str, object]) -> bool:
-    path = folder / _MARKER
-    if not path.exists():
-        return False
+def built_through(folder: Path) -> date | None:
+    """The day up to which the city in a folder stands; None where there is none."""
+    marker = _read_marker(folder)
+    return date.fromisoformat(str(marker["through"])) if "through" in marker else None
+
+
+def _read_marker(folder: Path) -> dict[str, object]:
     try:
-        return bool(json.loads(path.read_text()) == marker)
-    except json.JSONDecodeError:
-        return False
+        marker = json.loads((folder / _MARKER).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return marker if isinstance(marker, dict) else {}
 
 
 def _swap_in(building: Path, folder: Path) -> None:
@@ -184,6 +187,5 @@ def _write_events(
     inspections, draws = incidents.inspections(layout, registers, *span)
     names = published_registers.permit_names(registers, city.seed)
     department.write_inspections(city.drops, inspections, draws, layout, registers, names)
-    identity = np.array([f"HI{d}{k:04d}" for d, k in zip(inspections["day"].tolist(), inspections["position"].tolist(), strict=True)], dtype=object)
-    true_places.append(truth_files.true_places("health_inspections", identity, inspections, layout))
+    true_places.append(truth_files.true_places("health_inspections", department.inspection_ids(inspections), inspections, layout))
     return pd.concat(true_places, ignore_index=True)

@@ -7,17 +7,16 @@ as in the open sets. The health department hands over a CSV file per month.
 import csv
 import io
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from kc_pipeline.catalog.sources import Fields, find_data_set
-from kc_pipeline.sandbox.draws import DailyDraws
+from kc_pipeline.sandbox.draws import DailyDraws, Floats, Integers
+from kc_pipeline.sandbox.ground import to_degrees
 from kc_pipeline.sandbox.incident_codes import CALL_KINDS, REPORT_KINDS
 from kc_pipeline.sandbox.incidents import points_of
-from kc_pipeline.sandbox.ground import to_degrees
 from kc_pipeline.sandbox.layout import Layout
 from kc_pipeline.sandbox.published import Texts, choose, local_times, numbers, text_where
 from kc_pipeline.sandbox.published_police import call_numbers, report_numbers
@@ -49,10 +48,11 @@ def write_reports(connection: sqlite3.Connection, events: pd.DataFrame, draws: D
     other = np.array(_SECOND)[(second[again] / _SECOND_OFFENCE * len(_SECOND)).astype(np.int64)]
     more = frame[again].assign(row_id=number[again] + "-2", **_offence(other, second[again]))
     data_set = find_data_set("police_reports", "reports")
-    _write(connection, data_set.id, _source_columns(data_set.fields), pd.concat([frame, more]).sort_values("row_id"), day_of=number, days=day)
+    complete = pd.concat([frame, more]).sort_values("row_id")
+    _write(connection, data_set.id, _source_columns(data_set.fields), complete, number, day)
 
 
-def _offence(kind: "np.ndarray[tuple[int], np.dtype[np.int64]]", u: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> dict[str, Texts]:
+def _offence(kind: Integers, u: Floats) -> dict[str, Texts]:
     firearm = (u * 7919 % 1.0) < np.array([k.firearm for k in REPORT_KINDS])[kind]
     return {
         "offense": np.array([k.offense for k in REPORT_KINDS], dtype=object)[kind],
@@ -75,7 +75,7 @@ def write_calls(connection: sqlite3.Connection, events: pd.DataFrame, draws: Dai
         "officer_initiated": np.where([k.officer_initiated for k in CALL_KINDS], "true", "false").astype(object)[kind],
     }  # fmt: skip
     data_set = find_data_set("calls_911", "calls")
-    _write(connection, data_set.id, _source_columns(data_set.fields), pd.DataFrame(values, dtype=object), day_of=number, days=day)
+    _write(connection, data_set.id, _source_columns(data_set.fields), pd.DataFrame(values, dtype=object), number, day)
 
 
 def _place(events: pd.DataFrame, draws: DailyDraws, layout: Layout, districts: pd.DataFrame) -> dict[str, Texts]:
@@ -100,7 +100,8 @@ def _place(events: pd.DataFrame, draws: DailyDraws, layout: Layout, districts: p
 
 
 def _seconds(times: Texts) -> Texts:
-    return pd.Series(times, dtype=object).str[:19].to_numpy(dtype=object)
+    cut: Texts = pd.Series(times, dtype=object).str[:19].to_numpy(dtype=object)
+    return cut
 
 
 def _source_columns(fields: Fields) -> dict[str, str]:
@@ -108,20 +109,25 @@ def _source_columns(fields: Fields) -> dict[str, str]:
 
 
 def _write(
-    connection: sqlite3.Connection, table: str, columns: dict[str, str], frame: pd.DataFrame, day_of: Texts,
-    days: "np.ndarray[tuple[int], np.dtype[np.int64]]",
+    connection: sqlite3.Connection, table: str, columns: dict[str, str], frame: pd.DataFrame, number: Texts, day: Integers
 ) -> None:  # fmt: skip
-    day_of_number = pd.Series(_seconds(local_times(days, 1_439)), index=day_of)
-    key = frame["row_id"].str[: len(day_of[0])] if len(day_of) else frame["row_id"]
+    end_of_day = pd.Series(_seconds(local_times(day, 1_439)), index=number)
+    key = frame["row_id"].str[: len(number[0])] if len(number) else frame["row_id"]
     rows = frame[list(columns)].rename(columns=columns)
     rows.insert(0, "row_id", frame["row_id"])
-    rows["updated_at"] = day_of_number[~day_of_number.index.duplicated()].reindex(key).to_numpy(dtype=object)
+    rows["updated_at"] = end_of_day.reindex(key).to_numpy(dtype=object)
     types = {"latitude": "REAL", "longitude": "REAL"}
     declared = ", ".join(f"{name} {types.get(name, 'TEXT')}{' PRIMARY KEY' if name == 'row_id' else ''}" for name in rows.columns)
     connection.execute(f"CREATE TABLE {table} ({declared})")
     values = zip(*(rows[name].astype(object).where(rows[name].notna(), None).tolist() for name in rows.columns), strict=True)
     connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows.columns))})", values)  # noqa: S608
     connection.execute(f"CREATE INDEX {table}_updated_at ON {table} (updated_at)")
+
+
+def inspection_ids(events: pd.DataFrame) -> Texts:
+    """'HI206050003': the day and the number of the inspection."""
+    keys = zip(events["day"].tolist(), events["position"].tolist(), strict=True)
+    return np.array([f"HI{day}{k:04d}" for day, k in keys], dtype=object)
 
 
 def write_inspections(
@@ -137,8 +143,8 @@ def write_inspections(
     critical, minor = events["critical"].to_numpy(), events["noncritical"].to_numpy()
     day = events["day"].to_numpy()
     result = np.where(critical >= 3, "Fail", np.where(critical > 0, "Pass w/ Conditions", "Pass"))
-    columns: dict[str, Sequence[object]] = {
-        "inspection_id": [f"HI{d}{k:04d}" for d, k in zip(day.tolist(), events["position"].tolist(), strict=True)],
+    columns = {
+        "inspection_id": inspection_ids(events),
         "permit_number": permits["permit_number"].to_numpy(dtype=object)[permit],
         "establishment_name": published_names[permit],
         "facility_type": permits["permit_type"].to_numpy(dtype=object)[permit],
@@ -154,7 +160,7 @@ def write_inspections(
         "longitude": numbers(longitude, 6),
         "inspector_phone": np.char.mod("816-555-%04d", 100 + (u[3] * 100).astype(np.int64)),
     }
-    frame = pd.DataFrame({name: list(values) for name, values in columns.items()}, dtype=object)
+    frame = pd.DataFrame(columns, dtype=object)
     folder.mkdir(parents=True, exist_ok=True)
     for month, rows in frame.groupby(frame["inspection_date"].str[:7]):
         text = io.StringIO()
@@ -168,4 +174,3 @@ def _violation_text(critical: int, minor: int, u: float) -> str | None:
     texts = [f"{_CRITICAL[(start + i) % len(_CRITICAL)]} (critical)" for i in range(critical)]
     texts += [_MINOR[(start + i) % len(_MINOR)] for i in range(minor)]
     return "\n".join(f"{i}. {text}" for i, text in enumerate(texts, 1)) or None
-

@@ -11,7 +11,8 @@ from kc_pipeline.sandbox.ground import BLOCK_WIDTH_M
 from kc_pipeline.sandbox.layout import Layout
 from kc_pipeline.sandbox.street_names import LOCUST
 
-AREA_OF_DIGIT = {digit: area for digit, name in DIVISION_OF_BEAT_DIGIT.items() for area, other in DIVISION_OF_AREA_CODE.items() if other == name}
+_AREA_OF_NAME = {name: area for area, name in DIVISION_OF_AREA_CODE.items()}
+AREA_OF_DIGIT = {digit: _AREA_OF_NAME[name] for digit, name in DIVISION_OF_BEAT_DIGIT.items()}
 _NEIGHBORHOOD_BLOCKS = 6
 _NAMES = (
     "Beacon", "Forest Park", "Linden", "Quality Heights", "Union", "Parade", "Longview", "Market", "Mill Creek", "Gateway",
@@ -77,11 +78,17 @@ def _plans(section: str, columns: int, rows: int) -> list[tuple[str, str, list[t
     mid_c, mid_r, third, two_thirds = columns // 2, rows // 2, rows // 3, 2 * rows // 3
     if section == "south":
         divisions = [
-            (0, mid_c, 0, third, "1"), (mid_c, columns, 0, third, "3"), (0, columns, third, two_thirds, "2"), (0, columns, two_thirds, rows, "5"),
-        ]  # fmt: skip
+            (0, mid_c, 0, third, "1"),
+            (mid_c, columns, 0, third, "3"),
+            (0, columns, third, two_thirds, "2"),
+            (0, columns, two_thirds, rows, "5"),
+        ]
         councils = [
-            (0, mid_c, 0, mid_r, "4"), (mid_c, columns, 0, mid_r, "3"), (0, mid_c, mid_r, rows, "6"), (mid_c, columns, mid_r, rows, "5"),
-        ]  # fmt: skip
+            (0, mid_c, 0, mid_r, "4"),
+            (mid_c, columns, 0, mid_r, "3"),
+            (0, mid_c, mid_r, rows, "6"),
+            (mid_c, columns, mid_r, rows, "5"),
+        ]
     else:
         divisions = [(0, mid_c, 0, rows, "4"), (mid_c, columns, 0, rows, "6")]
         councils = [(0, mid_c, 0, rows, "2"), (mid_c, columns, 0, rows, "1")]
@@ -89,7 +96,11 @@ def _plans(section: str, columns: int, rows: int) -> list[tuple[str, str, list[t
     tiles = [(c, min(c + step, columns), r, min(r + step, rows)) for r in range(0, rows, step) for c in range(0, columns, step)]
     start = 0 if section == "south" else 1
     names = [(*tile, str(2 * i + start)) for i, tile in enumerate(tiles)]
-    return [("patrol_division", "division_digit", divisions), ("council_district", "council_district", councils), ("neighborhood", "neighborhood", names)]
+    return [
+        ("patrol_division", "division_digit", divisions),
+        ("council_district", "council_district", councils),
+        ("neighborhood", "neighborhood", names),
+    ]
 
 
 def _name(kind: str, code: str) -> str | None:
@@ -106,4 +117,5 @@ def _name(kind: str, code: str) -> str | None:
 
 def _beat_tail(parcels: pd.DataFrame) -> NDArray[np.str_]:
     across, down = (parcels["col"].to_numpy() + 20) // 5 % 4 + 1, parcels["row"].to_numpy() // 4 % 4 + 1
-    return (down * 10 + across).astype(str)
+    tail: NDArray[np.str_] = (down * 10 + across).astype(str)
+    return tail

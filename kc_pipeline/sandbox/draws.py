@@ -79,7 +79,8 @@ def draw_days(seed: int, feed: str, first: date, through: date, mean_per_day: fl
 def pick(weights: Floats, u: Floats) -> Integers:
     """Index drawn in proportion to weights, one per uniform number."""
     edges = np.cumsum(weights)
-    return np.minimum(np.searchsorted(edges, u * edges[-1], side="right"), len(weights) - 1).astype(np.int64)
+    found: Integers = np.minimum(np.searchsorted(edges, u * edges[-1], side="right"), len(weights) - 1).astype(np.int64)
+    return found
 
 
 def poisson(mean: Floats, u: Floats) -> Integers:

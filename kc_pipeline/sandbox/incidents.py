@@ -9,6 +9,7 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from kc_pipeline.sandbox.draws import DailyDraws, Floats, Integers, day_number, draw_days, pick, poisson
 from kc_pipeline.sandbox.express_stop import in_window, script
@@ -126,7 +127,7 @@ def _frame(draws: DailyDraws, minute: Integers, kind: Integers, parcel: Integers
     )  # fmt: skip
 
 
-def _without(frame: pd.DataFrame, draws: DailyDraws, gone: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> tuple[pd.DataFrame, DailyDraws]:
+def _without(frame: pd.DataFrame, draws: DailyDraws, gone: NDArray[np.bool_]) -> tuple[pd.DataFrame, DailyDraws]:
     kept = DailyDraws(draws.day[~gone], draws.position[~gone], draws.uniforms[~gone], draws._used)
     return frame[~gone].reset_index(drop=True), kept
 

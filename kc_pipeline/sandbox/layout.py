@@ -104,8 +104,14 @@ def _streets(columns: tuple[int, int], rows: dict[str, tuple[Line, ...]]) -> tup
                     high = low + (49 if line.terrace or lines[r + 1].terrace else 99)
                     name = avenue(c, north=north)
                     faces.append(("avenue", section, r, c, x, line.y, x, lines[r + 1].y, *_parts(name), 100 * line.number, low, high))
-    place, words, numbers = ["line", "section", "row", "col", "x0", "y0", "x1", "y1"], ["prefix", "street", "street_type", "full"], ["hundred", "low", "high"]
-    return pd.DataFrame(faces, columns=place + words + numbers), pd.DataFrame(nodes, columns=["section", "row", "col", "x", "y", "avenue", "street"])
+    place, words, numbers = (
+        ["line", "section", "row", "col", "x0", "y0", "x1", "y1"],
+        ["prefix", "street", "street_type", "full"],
+        ["hundred", "low", "high"],
+    )
+    return pd.DataFrame(faces, columns=place + words + numbers), pd.DataFrame(
+        nodes, columns=["section", "row", "col", "x", "y", "avenue", "street"]
+    )
 
 
 def _parts(name: StreetName) -> tuple[str, str, str, str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kc_pipeline.catalog.geography import CITY_HALL, STATE_PLANE_ORIGIN
 from kc_pipeline.catalog.sources import DataSet
-from kc_pipeline.sandbox.draws import Floats, Integers, day_number, row_ids
+from kc_pipeline.sandbox.draws import Floats, Integers, row_ids
 from kc_pipeline.sandbox.layout import Layout
 from kc_pipeline.sandbox.records import DeclaredColumn, RecordStore
 
@@ -65,7 +65,8 @@ def _crossing(streets: "pd.Series[str]", avenues: "pd.Series[str]") -> Texts:
 
 
 def _objects(column: "pd.Series[str]") -> Texts:
-    return column.to_numpy(dtype=object)
+    values: Texts = column.to_numpy(dtype=object)
+    return values
 
 
 def text_where(condition: Flags, value: Texts | str) -> Texts:
@@ -85,7 +86,8 @@ def choose(values: Sequence[str | None], u: Floats, weights: Sequence[float] | N
 def local_times(day: Integers, minute: Integers | int = 0, second: Integers | int = 0) -> Texts:
     """Floating local timestamps as Socrata writes them, '2026-04-24T11:34:00.000'."""
     moment = day.astype("datetime64[D]").astype("datetime64[ms]") + ((np.asarray(minute) * 60 + second) * 1000).astype("timedelta64[ms]")
-    return np.datetime_as_string(moment, unit="ms").astype(object)
+    texts: Texts = np.datetime_as_string(moment, unit="ms").astype(object)
+    return texts
 
 
 def clock_texts(minute: Integers) -> Texts:
@@ -96,7 +98,8 @@ def clock_texts(minute: Integers) -> Texts:
 def utc_stamps(day: Integers, hour: int = 11) -> Texts:
     """System timestamps of a publication on a day, '2026-04-24T11:00:00.000Z'."""
     distinct, inverse = np.unique(day, return_inverse=True)
-    stamps = np.array([f"{d}T{hour:02d}:00:00.000Z" for d in np.datetime_as_string(distinct.astype("datetime64[D]"), unit="D")], dtype=object)
+    dates = np.datetime_as_string(distinct.astype("datetime64[D]"), unit="D")
+    stamps: Texts = np.array([f"{d}T{hour:02d}:00:00.000Z" for d in dates], dtype=object)
     return stamps[inverse] if len(day) else stamps
 
 
@@ -138,9 +141,10 @@ def publish(
         created: day on which it was published.
         updated: day on which it last changed.
     """
-    complete = rows.assign(**{":id": row_ids(data_set.id, day, position), ":created_at": utc_stamps(created), ":updated_at": utc_stamps(updated)})
+    system = {":id": row_ids(data_set.id, day, position), ":created_at": utc_stamps(created), ":updated_at": utc_stamps(updated)}
+    complete = rows.assign(**system)
     columns = [DeclaredColumn(name, types.get(name, "text")) for name in rows.columns]
-    newest = int(updated.max()) if len(updated) else day_number(datetime(2024, 7, 1, tzinfo=UTC).date())
+    newest = int(updated.max()) if len(updated) else 0
     store.replace(data_set.id, "socrata", title, columns, complete, datetime.fromtimestamp(newest * 86_400 + 11 * 3_600, tz=UTC))
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from kc_pipeline.catalog.sources import FEEDS, find_data_set
 from kc_pipeline.sandbox.districts import District
 from kc_pipeline.sandbox.draws import Floats, day_number, generator
-from kc_pipeline.sandbox.ground import HALF_STREET_M, to_degrees
+from kc_pipeline.sandbox.ground import to_degrees
 from kc_pipeline.sandbox.layout import Layout
 from kc_pipeline.sandbox.published import Texts, numbers, publish, text_where
 from kc_pipeline.sandbox.records import DeclaredColumn, RecordStore
@@ -19,7 +19,10 @@ from kc_pipeline.sandbox.records import DeclaredColumn, RecordStore
 _NO_PIN, _REPEATED_PIN, _NO_ADDRESS_IF_VACANT, _HAS_SUITE = 0.004, 0.003, 0.15, 0.004
 GROUND_UPDATED = datetime(2024, 6, 15, 11, tzinfo=UTC)
 _SQUARE_FEET_PER_M2 = 10.7639
-_OWNERS = ("PRAIRIE HOLDINGS LLC", "HEARTLAND HOMES LLC", "Land Bank of Kansas City Missouri", "RIVER BEND PROPERTIES", "OWNER OCCUPANT", "UNION TRUST CO")
+_OWNERS = (
+    "PRAIRIE HOLDINGS LLC", "HEARTLAND HOMES LLC", "Land Bank of Kansas City Missouri", "RIVER BEND PROPERTIES",
+    "OWNER OCCUPANT", "UNION TRUST CO",
+)  # fmt: skip
 
 
 def published_pins(layout: Layout, seed: int) -> Texts:
@@ -103,7 +106,8 @@ def publish_districts(store: RecordStore, districts: list[District]) -> None:
         table = pd.DataFrame({"name": [d.name for d in mine], "code": [d.code for d in mine], "polygon": polygons}, dtype=object)
         # A district on both banks would be one row of several polygons.
         grouped = table.groupby("code", sort=False).agg(name=("name", "first"), polygon=("polygon", list)).reset_index()
-        shape = ['{"type": "MultiPolygon", "coordinates": [' + ", ".join(p.split('"coordinates": ')[1][:-1] for p in ps) + "]}" for ps in grouped["polygon"]]
+        rings = [", ".join(polygon.split('"coordinates": ')[1][:-1] for polygon in polygons) for polygons in grouped["polygon"]]
+        shape = ['{"type": "MultiPolygon", "coordinates": [' + ring + "]}" for ring in rings]
         name_field = data_set.fields["district_name"][0]
         rows = pd.DataFrame(
             {
@@ -115,7 +119,8 @@ def publish_districts(store: RecordStore, districts: list[District]) -> None:
         )
         day = np.full(len(rows), day_number(date(2024, 6, 15)))
         types = {data_set.fields["shape"][0]: "multipolygon", "objectid": "number"}
-        publish(store, data_set, data_set.implied["district_kind"].replace("_", " ").title() + "s", rows, types, day, np.arange(len(rows)), day, day)
+        title = data_set.implied["district_kind"].replace("_", " ").title() + "s"
+        publish(store, data_set, title, rows, types, day, np.arange(len(rows)), day, day)
 
 
 def _publish_layer(store: RecordStore, layer: str, title: str, rows: pd.DataFrame, types: dict[str, str]) -> None:
@@ -125,7 +130,8 @@ def _publish_layer(store: RecordStore, layer: str, title: str, rows: pd.DataFram
 
 def _rectangles(x0: Floats, y0: Floats, x1: Floats, y1: Floats) -> Texts:
     """GeoJSON polygons of rectangles in metres, counter-clockwise."""
-    corners = [numbers(lon, 7) + ", " + numbers(lat, 7) for lon, lat in (to_degrees(x, y) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1)))]
+    degrees = [to_degrees(x, y) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))]
+    corners = [numbers(longitude, 7) + ", " + numbers(latitude, 7) for longitude, latitude in degrees]
     ring = "[" + corners[0] + "], [" + corners[1] + "], [" + corners[2] + "], [" + corners[3] + "], [" + corners[0] + "]"
     texts: Texts = '{"type": "Polygon", "coordinates": [[' + ring + "]]}"
     return texts
@@ -135,7 +141,7 @@ def _counties(layout: Layout) -> Texts:
     """County letters: Clay and Platte north of the river, Cass in the far south, Jackson elsewhere."""
     p = layout.parcels
     north, west = (p["section"] == "north").to_numpy(), p["col"].to_numpy() < sum(layout.columns) / 2
-    far_south = p["y"].to_numpy() < p["y"].min() + 1.5 * HALF_STREET_M * 20
+    far_south = p["y"].to_numpy() < p["y"].min() + 300.0
     return np.where(north, np.where(west, "PL", "CL"), np.where(far_south, "CA", "JA")).astype(object)
 
 

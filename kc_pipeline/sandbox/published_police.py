@@ -11,8 +11,8 @@ import pandas as pd
 
 from kc_pipeline.catalog.sources import FEEDS, DataSet, planned_data_sets
 from kc_pipeline.sandbox.draws import DailyDraws, Floats, Integers, day_number
-from kc_pipeline.sandbox.incident_codes import CALL_KINDS, REPORT_KINDS
 from kc_pipeline.sandbox.ground import to_degrees
+from kc_pipeline.sandbox.incident_codes import CALL_KINDS, REPORT_KINDS
 from kc_pipeline.sandbox.layout import Layout
 from kc_pipeline.sandbox.published import (
     Flags,
@@ -90,7 +90,8 @@ def publish_reports(
     nibrs = text_where(scripted | (u[3] < _SHARES["nibrs_999"]) | (u[3] >= _SHARES["nibrs_999"] + _SHARES["no_nibrs"]), nibrs)
     firearm = u[4] < np.array([k.firearm for k in REPORT_KINDS])[kind]
     reported = local_times(day, minute, (u[5] * 60).astype(np.int64))
-    reported = np.where((u[6] < _STRAY_DATE) & ~scripted, "1923" + pd.Series(reported, dtype=object).str[4:].to_numpy(dtype=object), reported)
+    stray = (u[6] < _STRAY_DATE) & ~scripted
+    reported[stray] = ["1923" + text[4:] for text in reported[stray]]
     reported = text_where(scripted | (u[6] < _STRAY_DATE) | (u[6] >= _STRAY_DATE + _NO_DATE), reported)
     earlier = minute - (u[7] ** 3 * minute).astype(np.int64)
     zip_code = np.where((u[8] < _SHARES["zip_99999"]) & ~scripted, "99999", layout.parcels["zip_code"].to_numpy(dtype=object)[parcel])
@@ -133,7 +134,8 @@ def _persons(rows: pd.DataFrame, events: pd.DataFrame, draws: DailyDraws, out: F
     persons = rows.iloc[index].reset_index(drop=True)
     spread = (u[1][index] + 0.381966 * person) % 1.0
     age = 16 + (u[2][index] * 60 + 7 * person).astype(np.int64) % 60
-    persons["involvement"] = np.where(person == 0, choose(("VIC", "CMP VIC", "VIC WIT"), u[1][index], (8, 2, 1)), choose(_INVOLVEMENTS, spread, _INVOLVEMENT_WEIGHTS))
+    first = choose(("VIC", "CMP VIC", "VIC WIT"), u[1][index], (8, 2, 1))
+    persons["involvement"] = np.where(person == 0, first, choose(_INVOLVEMENTS, spread, _INVOLVEMENT_WEIGHTS))
     persons["race"] = choose(("B", "W", "U", None), (u[3][index] + 0.3 * person) % 1.0)
     persons["sex"] = choose(("M", "F", "U", None), (u[3][index] + 0.7 * person) % 1.0)
     persons["age"] = age.astype(str).astype(object)
@@ -178,4 +180,5 @@ def publish_calls(
     }  # fmt: skip
     rows = pd.DataFrame({data_set.fields[raw][0]: value[out] for raw, value in values.items()}, dtype=object)
     types = {data_set.fields["called_at"][0]: "calendar_date"}
-    publish(store, data_set, "KCPD Dispatched Calls for Service", rows, types, day[out], events["position"].to_numpy()[out], published[out], published[out])
+    position = events["position"].to_numpy()[out]
+    publish(store, data_set, "KCPD Dispatched Calls for Service", rows, types, day[out], position, published[out], published[out])

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from kc_pipeline.catalog.sources import find_data_set
-from kc_pipeline.sandbox.draws import DailyDraws, Integers, day_number
-from kc_pipeline.sandbox.incident_codes import REQUEST_KINDS
+from kc_pipeline.sandbox.draws import DailyDraws, Floats, Integers, day_number
 from kc_pipeline.sandbox.ground import to_degrees
+from kc_pipeline.sandbox.incident_codes import REQUEST_KINDS
 from kc_pipeline.sandbox.layout import Layout
-from kc_pipeline.sandbox.published import choose, local_times, numbers, points, publish, text_where, with_bad_geocodes
+from kc_pipeline.sandbox.published import Flags, Texts, choose, local_times, numbers, points, publish, text_where, with_bad_geocodes
 from kc_pipeline.sandbox.records import RecordStore
 
 DATA_SET_ID = "d4px-6rwg"
@@ -25,10 +25,11 @@ _CANCELED, _NEVER_CLOSED, _BAD_POINT = 0.055, 0.012, 0.004
 _MEDIAN_DAYS_TO_CLOSE = 12.0
 
 
-def request_ids(events: pd.DataFrame) -> "np.ndarray[tuple[int], np.dtype[np.object_]]":
+def request_ids(events: pd.DataFrame) -> Texts:
     """'3202266': a number that grows from day to day."""
     number = 1_000_000 + (events["day"].to_numpy() - 19_900) * 2_000 + events["position"].to_numpy()
-    return number.astype(str).astype(object)
+    texts: Texts = number.astype(str).astype(object)
+    return texts
 
 
 def publish_requests(
@@ -43,11 +44,12 @@ def publish_requests(
     published = day + 2 + (u[0] * 6).astype(np.int64)
     is_dumping = np.array([k[3] == "dump" for k in REQUEST_KINDS])[kind]
     resolved = _resolved_days(day, is_dumping, u[1], u[2])
-    done = resolved < end
+    done = resolved + 1 < end  # a change is published the day after
     canceled = u[3] < _CANCELED
-    status = np.where(done, np.where(canceled, "canceled", np.where(u[3] > 0.9995, "Closed", "resolved")), choose(_OPEN_STATUSES, u[3], _OPEN_WEIGHTS))
+    closed = np.where(canceled, "canceled", np.where(u[3] > 0.9995, "Closed", "resolved"))
+    status = np.where(done, closed, choose(_OPEN_STATUSES, u[3], _OPEN_WEIGHTS))
     has_date = done & ~(canceled & (u[4] < 0.05))
-    updated = np.where(done, np.maximum(published, np.minimum(resolved + 1, end - 1)), published)
+    updated = np.where(done, np.maximum(published, resolved + 1), published)
     longitude, latitude = with_bad_geocodes(*to_degrees(events["x"].to_numpy(), events["y"].to_numpy()), u[5], _BAD_POINT, ~scripted)
     parcel = events["parcel"].to_numpy()
     p = layout.parcels
@@ -77,12 +79,13 @@ def publish_requests(
         },
         dtype=object,
     )
-    types = {fields["opened_at"][0]: "calendar_date", fields["resolved_at"][0]: "calendar_date", "last_updated": "calendar_date", "lat_long": "point"}
+    types = dict.fromkeys((fields["opened_at"][0], fields["resolved_at"][0], "last_updated"), "calendar_date") | {"lat_long": "point"}
     out = published < end
-    publish(store, data_set, "311 Call Center Reported Issues", rows[out], types, day[out], events["position"].to_numpy()[out], published[out], updated[out])
+    position = events["position"].to_numpy()
+    publish(store, data_set, "311 Call Center Reported Issues", rows[out], types, day[out], position[out], published[out], updated[out])
 
 
-def _resolved_days(day: Integers, is_dumping: "np.ndarray[tuple[int], np.dtype[np.bool_]]", u: "np.ndarray[tuple[int], np.dtype[np.float64]]", v: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> Integers:  # fmt: skip
+def _resolved_days(day: Integers, is_dumping: Flags, u: Floats, v: Floats) -> Integers:
     """Day of closing: log-logistic waiting times, never for some, and old dumping cases all at once on bulk days."""
     odds = np.minimum(u, 0.9999) / (1 - np.minimum(u, 0.9999))
     resolved = day + 1 + np.minimum(_MEDIAN_DAYS_TO_CLOSE * odds**0.8, 900).astype(np.int64)

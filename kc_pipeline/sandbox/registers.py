@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kc_pipeline.sandbox.draws import generator, pick
 from kc_pipeline.sandbox.layout import Layout
 
-FULL_CITY_LICENSE_ROWS, FULL_CITY_PERMITS, FULL_CITY_DANGEROUS = 28_000, 3_700, 1_500
+FULL_CITY_LICENSE_ROWS, FULL_CITY_PERMITS, FULL_CITY_DANGEROUS = 28_000, 3_700, 2_400
 EXPRESS_STOP_NAME = "EXPRESS STOP"
 _REPEATED_SHARE, _AWAY_SHARE, _HOME_SHARE = 0.07, 0.40, 0.35
 # Businesses on a commercial lot at scale 1: NAICS wording, how many, kind of food permit (or None), words for names.
@@ -90,7 +90,8 @@ def fill_registers(layout: Layout, scale: float, seed: int) -> Registers:
     kinds = np.repeat(np.arange(len(STREET_TYPES)), numbers)
     kinds = np.concatenate([kinds, np.full(max(0, street - len(kinds)), len(STREET_TYPES) - 2)])[: max(street, len(kinds))]
     names = _names(rng, len(kinds), kinds)
-    place = pd.DataFrame({"business_type": np.array([t[0] for t in STREET_TYPES], dtype=object)[kinds], "name": names, "street_type": kinds})
+    wording = np.array([t[0] for t in STREET_TYPES], dtype=object)
+    place = pd.DataFrame({"business_type": wording[kinds], "name": names, "street_type": kinds})
     place["parcel"] = _commercial_parcels(layout, rng, len(place))
     place.loc[0, ["business_type", "name", "parcel"]] = [STREET_TYPES[1][0], EXPRESS_STOP_NAME, layout.express_stop]
     place.loc[0, "street_type"] = 1
@@ -107,7 +108,8 @@ def fill_registers(layout: Layout, scale: float, seed: int) -> Registers:
     businesses["is_home"] = (businesses.index >= len(place)) & (businesses["parcel"] >= 0)
     businesses["license_id"] = (rng.permutation(2_000_000)[: len(businesses)] * 1024 + 7_168).astype(str)
     repeated = rng.choice(np.arange(1, len(businesses)), max(1, rows - count), replace=False)
-    classes = pd.DataFrame({"business": repeated, "business_type": np.array(CLASSES, dtype=object)[rng.integers(0, len(CLASSES), len(repeated))]})
+    class_names = np.array(CLASSES, dtype=object)[rng.integers(0, len(CLASSES), len(repeated))]
+    classes = pd.DataFrame({"business": repeated, "business_type": class_names})
     return Registers(businesses, classes, _permits(businesses, layout, scale, seed), _dangerous(layout, scale, seed))
 
 
@@ -128,9 +130,16 @@ def _names(rng: np.random.Generator, count: int, kinds: NDArray[np.int64] | None
     return joined
 
 
+def _free_lots(layout: Layout, *kinds: str) -> NDArray[np.int64]:
+    """Parcels of some kinds, without the Express Stop's: nobody else does business there."""
+    chosen = layout.parcels["kind"].isin(kinds).to_numpy().copy()
+    chosen[layout.express_stop] = False
+    return np.flatnonzero(chosen)
+
+
 def _commercial_parcels(layout: Layout, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
     """Commercial parcels for businesses: mostly one each, some with several, a few with more than ten."""
-    lots = layout.parcels.index[(layout.parcels["kind"] == "commercial").to_numpy() & (layout.parcels.index != layout.express_stop)].to_numpy()
+    lots = _free_lots(layout, "commercial")
     tenants = 1 + (rng.pareto(1.1, len(lots)) * 0.5).astype(np.int64).clip(0, 14)
     slots = np.repeat(rng.permutation(lots), tenants)[:count]
     if len(slots) < count:
@@ -145,12 +154,12 @@ def _permits(businesses: pd.DataFrame, layout: Layout, scale: float, seed: int) 
     permit_type = np.where(street_type >= 0, kinds[street_type], None)
     fed = np.flatnonzero(permit_type != None)[: round(FULL_CITY_PERMITS * scale)]  # noqa: E711  (element-wise)
     extra = max(0, round(FULL_CITY_PERMITS * scale) - len(fed))
-    lots = layout.parcels.index[layout.parcels["kind"].isin(["commercial", "large"]).to_numpy() & (layout.parcels.index != layout.express_stop)]
+    lots = _free_lots(layout, "commercial", "large")
     other_types = np.array(["Mobile Unit/Pushcart", "Catering Permit", "Fee Exempt", "School - Public", "Retail Bakery"], dtype=object)
     permits = pd.DataFrame(
         {
             "name": np.concatenate([businesses["name"].to_numpy(dtype=object)[fed], _names(rng, extra, None)]),
-            "parcel": np.concatenate([businesses["parcel"].to_numpy().astype(np.int64)[fed], rng.choice(lots.to_numpy(), extra)]),
+            "parcel": np.concatenate([businesses["parcel"].to_numpy().astype(np.int64)[fed], rng.choice(lots, extra)]),
             "business": np.concatenate([fed, np.full(extra, -1)]),
             "permit_type": np.concatenate([permit_type[fed], other_types[rng.integers(0, len(other_types), extra)]]),
         }
@@ -167,4 +176,5 @@ def _dangerous(layout: Layout, scale: float, seed: int) -> NDArray[np.int64]:
     lots = layout.parcels[layout.parcels["kind"].isin(["residential", "vacant"])]
     block = lots.groupby(["section", "row", "col"], sort=False).ngroup().to_numpy()
     weight = rng.gamma(0.12, size=int(block.max()) + 1)[block] + 1e-4
-    return lots.index.to_numpy()[np.unique(pick(weight, rng.random(round(FULL_CITY_DANGEROUS * scale * 1.6))))][: round(FULL_CITY_DANGEROUS * scale * 2)]
+    found: NDArray[np.int64] = lots.index.to_numpy()[np.unique(pick(weight, rng.random(round(FULL_CITY_DANGEROUS * scale))))]
+    return found

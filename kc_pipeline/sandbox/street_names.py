@@ -29,7 +29,9 @@ _SPECIAL_SOUTH = {
 _SPECIAL_NORTH = {34: ("Vivion Rd", "NE"), 36: ("152 Hwy", "NE"), 45: ("Antioch Rd", "NE")}
 WESTERNMOST, EASTERNMOST = -len(_WEST), len(_EAST) - 1
 LOCUST = _EAST.index("Locust St")
-ARTERIALS = frozenset({"Main St", "Broadway Blvd", "Grand Blvd", "Troost Ave", "Prospect Ave", "Paseo", "Oak Trfy", "Benton Blvd", "Indiana Ave"})
+ARTERIALS = frozenset(
+    {"Main St", "Broadway Blvd", "Grand Blvd", "Troost Ave", "Prospect Ave", "Paseo", "Oak Trfy", "Benton Blvd", "Indiana Ave"}
+)
 
 
 @dataclass(frozen=True)

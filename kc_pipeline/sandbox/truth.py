@@ -106,7 +106,8 @@ def exposure(effect: Effect, features: pd.DataFrame, x: Floats, y: Floats) -> ND
     fx, fy, weight = (features[c].to_numpy()[feature] for c in ("x", "y", "weight"))
     squared = (x[point] - fx) ** 2 + (y[point] - fy) ** 2
     density = np.bincount(point, weights=weight * np.exp(-squared / (2 * effect.distance_m**2)), minlength=len(x))
-    return (density > density.mean() + 2 * density.std()).astype(np.int64)
+    dense: NDArray[np.int64] = (density > density.mean() + 2 * density.std()).astype(np.int64)
+    return dense
 
 
 def _features(layout: Layout, registers: Registers, seed: int) -> pd.DataFrame:
@@ -147,7 +148,8 @@ def _dumps(layout: Layout, rng: np.random.Generator) -> pd.DataFrame:
     chosen = rng.choice(vacant, max(3, round(len(layout.parcels) * 0.004)), replace=False)
     spots = _at("dumping_complaints", layout.parcels, chosen)
     spots["weight"] = rng.gamma(2.0, 0.5, len(spots))
-    spots.loc[0, ["x", "y", "weight"]] = [layout.parcels["x0"].to_numpy()[layout.express_stop] - 2.0, layout.parcels["y"].to_numpy()[layout.express_stop], 1.5]
+    beside_x = layout.parcels["x0"].to_numpy()[layout.express_stop] - 2.0
+    spots.loc[0, ["x", "y", "weight"]] = [beside_x, layout.parcels["y"].to_numpy()[layout.express_stop], 1.5]
     return spots
 
 
@@ -175,4 +177,5 @@ def _weights(layout: Layout, registers: Registers, log_risk: Floats, place_effec
 
 def _capped(weight: Floats, times_mean: float) -> Floats:
     """Weights of which none exceeds so many times the mean of those above zero."""
-    return np.minimum(weight, times_mean * weight[weight > 0].mean())
+    capped: Floats = np.minimum(weight, times_mean * weight[weight > 0].mean())
+    return capped

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kc_pipeline.sandbox.incident_codes import CALL_KINDS, REPORT_KINDS, REQUEST_KINDS
 from kc_pipeline.sandbox.ground import to_degrees
+from kc_pipeline.sandbox.incident_codes import CALL_KINDS, REPORT_KINDS, REQUEST_KINDS
 from kc_pipeline.sandbox.layout import Layout
 from kc_pipeline.sandbox.published import Texts
 from kc_pipeline.sandbox.published_ground import published_pins
@@ -88,7 +88,8 @@ def _businesses(registers: Registers, pins: Texts) -> pd.DataFrame:
     licence = np.where(business >= 0, b["license_id"].to_numpy(dtype=object)[np.maximum(business, 0)], None)
     food = pd.DataFrame(
         {
-            "register": "food_permits", "record": permits["permit_number"], "name": permits["name"], "business_type": permits["permit_type"],
+            "register": "food_permits", "record": permits["permit_number"], "name": permits["name"],
+            "business_type": permits["permit_type"],
             "parcel_id": pins[permits["parcel"].to_numpy().astype(np.int64)], "is_home": False, "license_id": licence,
         }
     )  # fmt: skip

@@ -1,0 +1,204 @@
+"""Read a department's own tables with SQLAlchemy Core: allowed columns only, month by month, on SQLite and PostgreSQL."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.sql.elements import quoted_name
+
+from kc_pipeline.catalog.sources import DataSet
+from kc_pipeline.extract.errors import PermanentSourceError, SourceError, TransientSourceError, redact
+from kc_pipeline.extract.manifest import WHOLE_QUERY, Request
+from kc_pipeline.extract.pages import as_text
+from kc_pipeline.extract.raw import Facts, Pulled, PullWriter, RawStore
+from kc_pipeline.extract.transport import (
+    DEFAULT_PAGE_SIZE,
+    PULL_ATTEMPTS,
+    UNDATED,
+    WHOLE,
+    Held,
+    Months,
+    Survey,
+    by_partition,
+    check_required,
+    label,
+    match_fields,
+)
+
+
+@dataclass(frozen=True)
+class Described:
+    """A table as the database declares it.
+
+    Attributes:
+        table: for queries; every name in it is quoted.
+        declared: (name, type) of each column.
+        resolution: canonical raw name -> column.
+    """
+
+    table: sa.TableClause
+    declared: tuple[tuple[str, str], ...]
+    resolution: dict[str, str]
+
+
+class DatabaseTransport:
+    """Tables of one database; a data set's id is a table name, with a schema in front where there is one."""
+
+    def __init__(self, url: str, store: RawStore, now: Callable[[], datetime], page_size: int = DEFAULT_PAGE_SIZE) -> None:
+        """Prepare the connection; nothing is asked yet.
+
+        Raises:
+            PermanentSourceError: the URL cannot be used, or its driver is not installed.
+        """
+        self._store, self._now, self._page_size = store, now, page_size
+        try:
+            self._url = sa.make_url(url)
+            self._engine = sa.create_engine(self._url)
+        except (ArgumentError, NoSuchModuleError, ImportError) as error:
+            raise PermanentSourceError("KC_DEPARTMENT_DB is no usable SQLAlchemy URL, or its driver is not installed") from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def survey(self, data_set: DataSet, months: Months) -> Survey | None:
+        """Rows and newest change by month; None where the department does not hand over the table."""
+        described = self._describe(data_set)
+        if described is None:
+            return None
+        columns = described.table.c
+        names = [name for name, _ in described.declared]
+        changed = sa.func.max(columns[data_set.updated_field]) if data_set.updated_field in names else sa.null()
+        with self._connected(data_set) as connection:
+            if data_set.month_field is None:
+                total, changed_at = connection.execute(sa.select(sa.func.count(), changed).select_from(described.table)).one()
+                return Survey(total, {WHOLE: Held(total, _text(changed_at))} if total else {})
+            month = _month(described, data_set)
+            found = connection.execute(sa.select(month, sa.func.count(), changed).select_from(described.table).group_by(month)).all()
+            total = connection.execute(sa.select(sa.func.count()).select_from(described.table)).scalar_one()
+        return Survey(total, by_partition([(m, n, _text(c)) for m, n, c in found], months))
+
+    def pull(self, data_set: DataSet, partition: str, months: Months, held: Held) -> Pulled:
+        """Read a partition; a count that moves meanwhile makes it read again, at most three times.
+
+        Raises:
+            TransientSourceError: rows received and the database's count did not agree; nothing was kept.
+            PermanentSourceError: the table is gone, lacks a required column, or its key is not one.
+        """
+        described = self._describe(data_set)
+        if described is None:
+            raise PermanentSourceError(f"{label(data_set)}: the table is gone; restore it or edit kc_pipeline/catalog/sources.py")
+        if data_set.key_field is not None and data_set.key_field not in described.table.c:
+            raise PermanentSourceError(
+                f"{label(data_set)}: no column {data_set.key_field} to tell rows apart; edit kc_pipeline/catalog/sources.py"
+            )
+        where = _of_partition(described, data_set, partition, months)
+        count = sa.select(sa.func.count()).select_from(described.table).where(where)
+        with self._store.begin(data_set.feed, data_set.id, partition) as writer, self._connected(data_set) as connection:
+            before, seen = held.rows, ""
+            for attempt in range(PULL_ATTEMPTS):
+                before = before if attempt == 0 else connection.execute(count).scalar_one()
+                distinct = self._pages(writer, connection, described, data_set, where, partition)
+                after = connection.execute(count).scalar_one()
+                if before == after == writer.rows == distinct:
+                    facts = Facts(
+                        transport=str(data_set.transport),
+                        paging=WHOLE_QUERY,
+                        count_before=before,
+                        count_after=after,
+                        changed_at=held.changed_at,
+                        declared=described.declared,
+                        resolution=described.resolution,
+                        implied=data_set.implied,
+                        key_field=data_set.key_field,
+                    )
+                    return writer.commit(facts, self._now)
+                if before == after == writer.rows:
+                    repeats = f"{data_set.key_field} repeats or is null ({distinct:,} values in {after:,} rows)"
+                    raise PermanentSourceError(f"{label(data_set, partition)}: {repeats}; mend the table or name another key_field")
+                connection.rollback()
+                seen = f"{before:,} before, {after:,} after, {writer.rows:,} rows received"
+        raise TransientSourceError(
+            f"{label(data_set, partition)}: the count does not agree ({seen}) after {PULL_ATTEMPTS} pulls; fails closed"
+        )
+
+    def _pages(
+        self,
+        writer: PullWriter,
+        connection: sa.Connection,
+        described: Described,
+        data_set: DataSet,
+        where: sa.ColumnElement[bool],
+        partition: str,
+    ) -> int:
+        """Read batches in the order of the key; returns the number of distinct keys, or of rows where there is no key."""
+        writer.clear()
+        names = list(dict.fromkeys([*([data_set.key_field] if data_set.key_field else []), *described.resolution.values()]))
+        columns = [described.table.c[name] for name in names]
+        order = columns[:1] if data_set.key_field else columns
+        found = connection.execute(sa.select(*columns).where(where).order_by(*order))
+        writer.requests.append(Request("SQL", data_set.id, {"columns": ",".join(names), "partition": partition}))
+        keys: set[object] = set()
+        for batch in found.partitions(self._page_size):
+            content = _json_lines(names, batch)
+            writer.add_page(gzip.compress(content, mtime=0), "json", "gzip", content, len(batch))
+            keys.update(row[0] for row in batch if row[0] is not None)
+        return len(keys) if data_set.key_field else writer.rows
+
+    def _describe(self, data_set: DataSet) -> Described | None:
+        if self._url.get_backend_name() == "sqlite" and self._url.database and not Path(self._url.database).exists():
+            return None
+        schema, _, name = data_set.id.rpartition(".")
+        with self._connected(data_set) as connection:
+            inspector = sa.inspect(connection)
+            if not (inspector.has_table(name, schema or None) or name in inspector.get_view_names(schema or None)):
+                return None
+            declared = tuple((column["name"], str(column["type"])) for column in inspector.get_columns(name, schema or None))
+        names = [column for column, _ in declared]
+        resolution = match_fields(data_set, names)
+        check_required(data_set, resolution, names)
+        columns: list[sa.ColumnClause[object]] = [sa.column(quoted_name(column, quote=True)) for column in names]
+        table = sa.table(quoted_name(name, quote=True), *columns, schema=quoted_name(schema, quote=True) if schema else None)
+        return Described(table, declared, resolution)
+
+    @contextmanager
+    def _connected(self, data_set: DataSet) -> Iterator[sa.Connection]:
+        """A connection; whatever the database says is told without the URL's password."""
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except SourceError:
+            raise
+        except SQLAlchemyError as error:
+            told = error.orig if isinstance(error, DBAPIError) else error
+            message = redact(f"{label(data_set)}: the database at KC_DEPARTMENT_DB answered: {told}", self._url.password)
+            raise TransientSourceError(message) from None
+
+
+def _month(described: Described, data_set: DataSet) -> sa.ColumnElement[str]:
+    column = described.table.c[described.resolution[data_set.month_field or ""]]
+    return sa.func.substr(sa.cast(column, sa.String), 1, 7)
+
+
+def _of_partition(described: Described, data_set: DataSet, partition: str, months: Months) -> sa.ColumnElement[bool]:
+    if partition == WHOLE:
+        return sa.true()
+    month = _month(described, data_set)
+    if partition == UNDATED:
+        return sa.or_(month.is_(None), month.not_in(months.all()))
+    return month == partition
+
+
+def _json_lines(names: Sequence[str], rows: Sequence[sa.Row[tuple[object, ...]]]) -> bytes:
+    lines = (json.dumps(dict(zip(names, map(_text, row), strict=True)), ensure_ascii=False) for row in rows)
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _text(value: object) -> str | None:
+    return value.isoformat() if isinstance(value, date | datetime) else as_text(value)

@@ -1,0 +1,86 @@
+"""Schedule and automation, ticked for real against a Dagster instance."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from kc_pipeline.catalog.sources import FEEDS
+from kc_pipeline.defs.build import build_defs
+
+DEFS = build_defs(environ={})
+NOW = datetime(2026, 7, 1, 11, tzinfo=UTC)
+CHECKS = sorted(DEFS.resolve_asset_graph().asset_check_keys, key=str)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+def report(instance: dg.DagsterInstance, *path: str, partition: str | None = None) -> None:
+    instance.report_runless_asset_event(dg.AssetMaterialization(dg.AssetKey(list(path)), partition=partition))
+
+
+def report_ingest(instance: dg.DagsterInstance, *, passed: bool = True) -> None:
+    """What an ingest of the open months leaves behind."""
+    for feed in FEEDS.values():
+        for month in ("2026-06", "2026-07") if feed.kind == "event" else (None,):
+            report(instance, "clean", feed.name, partition=month)
+    for key in CHECKS:
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(key.asset_key, key.name, passed=passed, metadata={}, severity=dg.AssetCheckSeverity.ERROR, blocking=True)
+        )
+
+
+def tick(instance: dg.DagsterInstance, cursor=None):
+    return dg.evaluate_automation_conditions(DEFS, instance, evaluation_time=NOW, cursor=cursor)
+
+
+def requested(result) -> set[str]:
+    keys = DEFS.resolve_asset_graph().get_all_asset_keys()
+    return {key.to_user_string() for key in keys if result.get_num_requested(key)}
+
+
+def test_nothing_is_asked_for_while_nothing_changed(instance: dg.DagsterInstance) -> None:
+    first = tick(instance)
+    second = tick(instance, first.cursor)
+    assert requested(second) == set()
+
+
+def test_core_and_todays_marts_follow_an_ingest_once(instance: dg.DagsterInstance) -> None:
+    cursor = tick(instance).cursor
+    report_ingest(instance)
+    asked: list[tuple[str, str | None]] = []
+    for _ in range(6):
+        result = tick(instance, cursor)
+        cursor = result.cursor
+        for name in sorted(requested(result)):
+            parts = result.get_requested_partitions(dg.AssetKey(name.split("/")))
+            for part in parts or {None}:
+                asked.append((name, part))
+                report(instance, *name.split("/"), partition=part)
+    core = {("core/gazetteer", None), ("core/businesses", None), ("core/business_parcels", None), ("core/event_attribution", None)}
+    marts = {(name, "2026-07-01") for name in ("marts/source_quality", "marts/business_risk", "warehouse/published_snapshots")}
+    assert set(asked) == core | marts
+    assert len(asked) == len(set(asked))
+
+
+def test_a_failed_blocking_check_keeps_the_marts_as_they_were(instance: dg.DagsterInstance) -> None:
+    cursor = tick(instance).cursor
+    report_ingest(instance, passed=False)
+    for _ in range(3):
+        result = tick(instance, cursor)
+        cursor = result.cursor
+        assert requested(result) == set()
+
+
+def test_the_schedule_asks_for_the_open_months_in_one_run(instance: dg.DagsterInstance) -> None:
+    (schedule,) = DEFS.schedules
+    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=datetime(2026, 7, 1, 10, 30, tzinfo=UTC))
+    request = schedule(context)
+    assert request.run_key == "2026-07-01"
+    assert request.tags["dagster/asset_partition_range_start"] == "2026-05"
+    assert request.tags["dagster/asset_partition_range_end"] == "2026-07"

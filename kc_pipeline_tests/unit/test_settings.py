@@ -1,0 +1,39 @@
+"""Settings from the environment."""
+
+import pytest
+
+from kc_pipeline.settings import load_settings
+
+
+def test_the_default_is_the_sandbox_on_loopback() -> None:
+    settings = load_settings({})
+    assert settings.source == "sandbox"
+    assert settings.socrata_url.startswith("http://127.0.0.1:")
+    assert settings.data_dir.name == "sandbox"
+    assert not settings.schedules_on
+
+
+def test_live_asks_the_city_and_keeps_its_data_apart() -> None:
+    settings = load_settings({"KC_SOURCE": "live", "KC_SCHEDULES": "on"})
+    assert settings.socrata_url == "https://data.kcmo.org"
+    assert settings.department_url is None
+    assert settings.drop_dir is None
+    assert settings.data_dir.name == "live"
+    assert settings.schedules_on
+
+
+@pytest.mark.parametrize(("environ", "message"), [({"KC_SOURCE": "moon"}, "KC_SOURCE is 'moon'"), ({"KC_HISTORY_START": "2024"}, "KC_HISTORY_START")])
+def test_a_value_that_cannot_be_used_is_named(environ: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_settings(environ)
+
+
+def test_secrets_do_not_show_in_the_settings_text() -> None:
+    settings = load_settings({"KC_APP_TOKEN": "t0ken", "KC_DEPARTMENT_DB": "postgresql://u:pa55@h/d", "KC_WAREHOUSE": "postgresql://u:pa55@h/d"})
+    assert "t0ken" not in repr(settings)
+    assert "pa55" not in repr(settings)
+
+
+def test_a_local_portal_serves_both_protocols() -> None:
+    settings = load_settings({}).at_portal("http://127.0.0.1:9")
+    assert settings.arcgis_url == "http://127.0.0.1:9/arcgis/rest/services"
