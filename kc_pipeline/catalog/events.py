@@ -50,6 +50,41 @@ POLICE_SEVERITY = (
     "property_damage", "drugs", "prostitution", "fraud", "stolen_property", "gambling", "pornography", "bribery",
     "animal_cruelty", "homicide_justifiable", "other", UNKNOWN,
 )  # fmt: skip
+# Words of a report's description or offense, for reports without a NIBRS code (descriptions to 2018 are cut at 20
+# characters); the first pattern found wins.
+POLICE_CATEGORY_OF_TEXT = (
+    ("HOMICIDE", "homicide"),
+    ("MURDER", "homicide"),
+    ("ROBBERY", "robbery"),
+    ("NON AGG", "simple_assault"),
+    ("SIMPLE ASSAULT", "simple_assault"),
+    ("AGGRAVATED ASS", "aggravated_assault"),
+    ("RAPE", "sex_offense"),
+    ("SODOMY", "sex_offense"),
+    ("SEX", "sex_offense"),
+    ("KIDNAP", "kidnapping"),
+    ("ARSON", "arson"),
+    ("BURGLARY", "burglary"),
+    ("AUTO THEFT", "auto_theft"),
+    ("MOTOR VEHICLE THEFT", "auto_theft"),
+    ("STEALING", "theft"),
+    ("LARCENY", "theft"),
+    ("SHOPLIFT", "theft"),
+    ("PROPERTY DAMAGE", "property_damage"),
+    ("VANDALISM", "property_damage"),
+    ("POSSESSION/SALE", "drugs"),
+    ("DRUG", "drugs"),
+    ("WEAPON", "weapons"),
+    ("FRAUD", "fraud"),
+    ("FORGERY", "fraud"),
+    ("COUNTERFEIT", "fraud"),
+    ("EMBEZZLEMENT", "fraud"),
+    ("IDENTITY THEFT", "fraud"),
+    ("INTIMIDATION", "intimidation"),
+    ("STOLEN PROPERTY", "stolen_property"),
+    ("PROSTITUTION", "prostitution"),
+    ("MISC VIOLATION", "other"),
+)
 SERIOUS_VIOLENCE = frozenset({"homicide", "robbery", "aggravated_assault"})
 
 # 911: words of type_description, upper case; the first pattern found wins.
@@ -138,6 +173,9 @@ STREETLIGHT_CATEGORY_OF_PATTERN = (
     ("light", "other"),
 )
 OUTAGE_CATEGORIES = frozenset({"single_light_out", "several_lights_out", "many_lights_out"})
+
+# Statuses of the 311 system before March 2021, in the words of the present one.
+LEGACY_311_STATUS = {"resol": "resolved", "canc": "canceled", "dup": "duplicate"}
 
 INSPECTION_CATEGORY_OF_PATTERN = (
     ("re-inspection", "reinspection"),

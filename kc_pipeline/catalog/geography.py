@@ -14,6 +14,7 @@ REGION_WEST, REGION_SOUTH, REGION_EAST, REGION_NORTH = -95.0, 38.7, -94.0, 39.6
 STATE_PLANE_ORIGIN = (-103.89058, 35.797519)
 # City hall as a geocoder's default: the commonest point in 311.
 CITY_HALL = (-94.577915, 39.100384)
+CITY_HALL_ADDRESS = r"^414\s+E(?:AST)?\s+12"  # here the point may stand
 SENTINEL_TOLERANCE_DEGREES = 2e-6
 
 UNKNOWN_ZIP_CODES = frozenset({"99999", "00000"})

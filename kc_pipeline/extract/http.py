@@ -8,18 +8,17 @@ import ipaddress
 import json
 import random
 import time
-import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from kc_pipeline.extract.errors import PermanentSourceError, SourceError, TransientSourceError, redact
+from kc_pipeline.extract.replies import Limits, Reply, unpack
 
 JSON = ("application/json", "application/geo+json", "text/plain", "text/json")
 CSV = ("text/csv",)
@@ -27,80 +26,6 @@ _KEPT_HEADERS = ("content-type", "etag", "last-modified", "x-soda2-truth-last-mo
 _TRANSIENT_STATUSES = frozenset({202, 408, 425, 429})
 _MAX_REDIRECTS = 3
 _FIRST_WAIT_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long and how often one request is tried, and how large an answer may be.
-
-    Attributes:
-        attempts: tries of one request, the first included.
-        deadline_seconds: total time of one try.
-        read_seconds: longest silence within a try.
-        wait_seconds: longest wait between tries, also where the server asks for more.
-        body_bytes: largest body, unpacked.
-    """
-
-    attempts: int = 6
-    deadline_seconds: float = 300.0
-    read_seconds: float = 60.0
-    wait_seconds: float = 120.0
-    body_bytes: int = 1 << 30
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One answer.
-
-    Attributes:
-        url: what was asked, without parameters.
-        wire: the body as received.
-        content: the body, unpacked.
-        encoding: 'gzip' or 'identity'.
-        sha256: of `wire`.
-        headers: those worth keeping.
-    """
-
-    url: str
-    wire: bytes
-    content: bytes
-    encoding: str
-    sha256: str
-    headers: Mapping[str, str]
-
-    def json(self) -> Any:
-        """The body as JSON."""
-        return json.loads(self.content)
-
-
-def unpack(wire: bytes, encoding: str, limit: int) -> bytes:
-    """A body unpacked, never more than `limit` bytes of it in memory.
-
-    Raises:
-        TransientSourceError: the body is cut short or damaged.
-        PermanentSourceError: it unpacks to more than the limit.
-    """
-    if encoding == "identity":
-        content = wire
-    elif encoding == "gzip":
-        parts, room, rest = [], limit + 1, wire
-        while rest and room > 0:
-            member = zlib.decompressobj(wbits=31)
-            try:
-                part = member.decompress(rest, room)
-            except zlib.error as error:
-                raise TransientSourceError(f"the gzip body is damaged: {error}") from error
-            parts.append(part)
-            room -= len(part)
-            if room > 0 and not member.eof:
-                raise TransientSourceError("the gzip body is cut short")
-            rest = member.unused_data
-        content = b"".join(parts)
-    else:
-        raise TransientSourceError(f"the body has the encoding {encoding!r}, asked for was gzip")
-    if len(content) > limit:
-        raise PermanentSourceError(f"the body unpacks to more than {limit:,} bytes; ask for smaller pages or raise the limit")
-    return content
 
 
 def is_loopback(url: str) -> bool:

@@ -137,3 +137,32 @@ def manifest_from_json(data: bytes) -> Manifest:
 def schema_hash(declared: tuple[tuple[str, str], ...]) -> str:
     """SHA-256 of the declared columns, whatever their order."""
     return hashlib.sha256(json.dumps(sorted(declared)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a pull came to.
+
+    Attributes:
+        manifest: of the new pull, or of the latest where nothing differed.
+        is_new: whether something was written.
+    """
+
+    manifest: Manifest
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a transport knows about a pull when its last page has come; see `Manifest` for the meaning of each."""
+
+    transport: str
+    paging: str
+    count_before: int
+    count_after: int
+    changed_at: str | None
+    declared: tuple[tuple[str, str], ...]
+    resolution: Mapping[str, str]
+    implied: Mapping[str, str]
+    key_field: str | None
+    dropped_columns: tuple[str, ...] = ()

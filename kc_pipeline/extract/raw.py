@@ -10,14 +10,13 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
-from kc_pipeline.extract.manifest import Manifest, Page, Request, manifest_from_json, schema_hash
+from kc_pipeline.extract.manifest import Facts, Manifest, Page, Pulled, Request, manifest_from_json, schema_hash
 from kc_pipeline.extract.table import raw_schema, read_pull
 
 __all__ = ["Facts", "PullWriter", "Pulled", "RawStore", "raw_schema", "read_pull", "safe_name"]
@@ -25,35 +24,6 @@ __all__ = ["Facts", "PullWriter", "Pulled", "RawStore", "raw_schema", "read_pull
 _MANIFEST = "manifest.json"
 _TEMPORARY = ".writing-"
 _ID_DIGITS = 6
-
-
-@dataclass(frozen=True)
-class Pulled:
-    """What a pull came to.
-
-    Attributes:
-        manifest: of the new pull, or of the latest where nothing differed.
-        is_new: whether something was written.
-    """
-
-    manifest: Manifest
-    is_new: bool
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a transport knows about a pull when its last page has come; see `Manifest` for the meaning of each."""
-
-    transport: str
-    paging: str
-    count_before: int
-    count_after: int
-    changed_at: str | None
-    declared: tuple[tuple[str, str], ...]
-    resolution: Mapping[str, str]
-    implied: Mapping[str, str]
-    key_field: str | None
-    dropped_columns: tuple[str, ...] = ()
 
 
 def safe_name(name: str) -> str:
@@ -86,10 +56,11 @@ class RawStore:
         folder = self.root / safe_name(feed) / safe_name(data_set)
         return sorted(entry.name for entry in _entries(folder) if _pull_folders(entry))
 
-    def data_sets(self, feed: str) -> list[str]:
-        """Data sets of a feed of which something was pulled, in order of their ids."""
-        held = [part for entry in _entries(self.root / safe_name(feed)) for part in _entries(entry)[:]]
-        return sorted({_read_manifest(folders[0]).data_set for part in held if (folders := _pull_folders(part))})
+    def latest_of_feed(self, feed: str) -> list[Manifest]:
+        """The newest pull of each partition of each data set of a feed, by data set and partition."""
+        places = [partition for data_set in _entries(self.root / safe_name(feed)) for partition in _entries(data_set)]
+        newest = [_read_manifest(folders[-1]) for place in places if (folders := _pull_folders(place))]
+        return sorted(newest, key=lambda manifest: (manifest.data_set, manifest.partition))
 
     def begin(self, feed: str, data_set: str, partition: str) -> "PullWriter":
         """A writer for the next pull of a partition; use it in a `with`."""

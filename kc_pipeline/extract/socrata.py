@@ -1,8 +1,7 @@
 """Read Socrata data sets over SODA 2.1: allowed columns only, CSV pages in the order of :id, counted before and after."""
 
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,12 +13,11 @@ from kc_pipeline.catalog.sources import DataSet
 from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
 from kc_pipeline.extract.http import CSV, PortalClient
 from kc_pipeline.extract.manifest import KEYSET, OFFSET, Request
-from kc_pipeline.extract.pages import PageError, read_csv
 from kc_pipeline.extract.raw import Facts, Pulled, PullWriter, RawStore
+from kc_pipeline.extract.soql import ROW_ID, CheckedPage, filters, joined, of_partition, plain, quoted
 from kc_pipeline.extract.transport import (
     DEFAULT_PAGE_SIZE,
     PULL_ATTEMPTS,
-    UNDATED,
     WHOLE,
     Held,
     Months,
@@ -28,11 +26,8 @@ from kc_pipeline.extract.transport import (
     check_required,
     label,
     match_fields,
-    next_month,
 )
 
-ROW_ID = ":id"
-_NAME = re.compile(r":?[A-Za-z_][A-Za-z0-9_]*")
 _MOST_MONTHS = "50000"
 
 
@@ -92,20 +87,20 @@ class SocrataTransport:
         """Rows and newest change by month, and the portal's own total."""
         self._known.pop((data_set.feed, data_set.id), None)
         metadata = self.metadata(data_set)
-        filters = {"$where": where} if (where := _joined(_filters(data_set))) else {}
+        restricted = {"$where": where} if (where := joined(filters(data_set))) else {}
         if data_set.month_field is None:
-            query = {"$select": f"count(*) as row_count, max({data_set.updated_field}) as changed_at"} | filters
+            query = {"$select": f"count(*) as row_count, max({data_set.updated_field}) as changed_at"} | restricted
             told = self._rows(data_set, query)
             if not told:
                 raise TransientSourceError(f"{label(data_set)}: the portal gave no count")
             total = int(told[0]["row_count"])
             changed_at = told[0].get("changed_at") or metadata.rows_updated_at
             return Survey(total, {WHOLE: Held(total, changed_at)} if total else {})
-        column = _plain(metadata.resolution[data_set.month_field])
+        column = plain(metadata.resolution[data_set.month_field])
         select = f"date_trunc_ym({column}) as month, count(*) as row_count, max({data_set.updated_field}) as changed_at"
         for _ in range(PULL_ATTEMPTS):
-            told = self._rows(data_set, {"$select": select, "$group": "month", "$limit": _MOST_MONTHS} | filters)
-            total = self._count(data_set, filters.get("$where"))
+            told = self._rows(data_set, {"$select": select, "$group": "month", "$limit": _MOST_MONTHS} | restricted)
+            total = self._count(data_set, restricted.get("$where"))
             if sum(int(row["row_count"]) for row in told) == total:
                 break
         else:
@@ -124,17 +119,17 @@ class SocrataTransport:
             PermanentSourceError: the portal refuses the query.
         """
         metadata = self.metadata(data_set)
-        where = [*_filters(data_set), *_of_partition(data_set, metadata, partition, months)]
+        where = [*filters(data_set), *of_partition(metadata.resolution.get(data_set.month_field or ""), partition, months)]
         with self._store.begin(data_set.feed, data_set.id, partition) as writer:
             paging, before, seen = KEYSET, held.rows, ""
             for attempt in range(PULL_ATTEMPTS):
-                before = before if attempt == 0 else self._count(data_set, _joined(where))
+                before = before if attempt == 0 else self._count(data_set, joined(where))
                 try:
                     distinct = self._pages(writer, data_set, metadata, where, paging, before)
                 except _RefusedComparisonError:
                     paging = OFFSET
                     distinct = self._pages(writer, data_set, metadata, where, paging, before)
-                after = self._count(data_set, _joined(where))
+                after = self._count(data_set, joined(where))
                 if before == after == writer.rows == distinct:
                     facts = Facts(
                         transport=str(data_set.transport),
@@ -156,18 +151,18 @@ class SocrataTransport:
     def _pages(self, writer: PullWriter, data_set: DataSet, metadata: Metadata, where: list[str], paging: str, count: int) -> int:
         """Read pages until an empty one; returns the number of distinct row ids."""
         writer.clear()
-        columns = [ROW_ID, *dict.fromkeys(_plain(name) for name in metadata.resolution.values())]
+        columns = [ROW_ID, *dict.fromkeys(plain(name) for name in metadata.resolution.values())]
         url = f"{self._base}/resource/{data_set.id}.csv"
         ids: list[pa.ChunkedArray] = []
         while True:
             last = ids[-1][-1].as_py() if ids else None
             keyset = [f":id > {quoted(last)}"] if last is not None and paging == KEYSET else []
             params = {"$select": ",".join(columns), "$order": ROW_ID, "$limit": str(self._page_size)}
-            if restriction := _joined([*where, *keyset]):
+            if restriction := joined([*where, *keyset]):
                 params["$where"] = restriction
             if paging == OFFSET and writer.rows:
                 params["$offset"] = str(writer.rows)
-            checked = _CheckedPage(columns)
+            checked = CheckedPage(columns)
             try:
                 reply = self._client.get(url, params, what=label(data_set), accept=CSV, check=checked)
             except PermanentSourceError as error:
@@ -208,55 +203,3 @@ class SocrataTransport:
 
 class _RefusedComparisonError(Exception):
     """The portal does not compare :id."""
-
-
-class _CheckedPage:
-    """Reads a CSV page as it arrives, so that a damaged one is asked for again."""
-
-    def __init__(self, columns: list[str]) -> None:
-        self._columns = columns
-        self.ids: pa.ChunkedArray = pa.chunked_array([], pa.string())
-
-    def __call__(self, content: bytes) -> None:
-        if content and not content.endswith(b"\n"):
-            raise TransientSourceError("the CSV page ends in the middle of a row")
-        try:
-            table = read_csv(content)
-        except PageError as error:
-            raise TransientSourceError(str(error)) from error
-        if table.column_names != self._columns:
-            raise TransientSourceError(f"the CSV page has the columns {table.column_names}, asked for were {self._columns}")
-        if table[ROW_ID].null_count:
-            raise TransientSourceError("the CSV page has rows without :id")
-        self.ids = table[ROW_ID]
-
-
-def quoted(text: str) -> str:
-    """A SoQL string."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _plain(name: str) -> str:
-    """A column's name, checked to be nothing but a name."""
-    if not _NAME.fullmatch(name):
-        raise PermanentSourceError(f"{name!r} is no column name; edit kc_pipeline/catalog/sources.py")
-    return name
-
-
-def _filters(data_set: DataSet) -> list[str]:
-    return [f"{_plain(name)} in ({','.join(map(quoted, values))})" for name, values in data_set.filters.items()]
-
-
-def _of_partition(data_set: DataSet, metadata: Metadata, partition: str, months: Months) -> list[str]:
-    if partition == WHOLE or data_set.month_field is None:
-        return []
-    column = _plain(metadata.resolution[data_set.month_field])
-    start, end = (months.first, months.last) if partition == UNDATED else (partition, partition)
-    first, behind = f"{start}-01T00:00:00", f"{next_month(end)}-01T00:00:00"
-    if partition == UNDATED:
-        return [f"({column} is null or {column} < '{first}' or {column} >= '{behind}')"]
-    return [f"{column} >= '{first}'", f"{column} < '{behind}'"]
-
-
-def _joined(conditions: Iterable[str]) -> str | None:
-    return " and ".join(conditions) or None

@@ -8,9 +8,9 @@ import pyarrow.compute as pc
 
 from kc_pipeline.extract import geometry
 from kc_pipeline.extract.errors import PermanentSourceError
-from kc_pipeline.extract.http import unpack
 from kc_pipeline.extract.manifest import Manifest, Page
 from kc_pipeline.extract.pages import GEOMETRY, PageError, read_page
+from kc_pipeline.extract.replies import unpack
 
 if TYPE_CHECKING:
     from kc_pipeline.extract.raw import RawStore

@@ -31,7 +31,7 @@ from kc_pipeline.sandbox.published import (
 from kc_pipeline.sandbox.records import RecordStore
 
 _SHARES = {"no_nibrs": 0.12, "nibrs_999": 0.01, "no_point": 0.015, "bad_point": 0.006, "no_address": 0.003, "zip_99999": 0.02}
-_STRAY_DATE, _NO_DATE, _TWO_YEARS, _OLD_FORM, _CORNER_AS_CROSSING = 0.0006, 0.0004, 0.0003, 0.12, 0.10
+_STRAY_DATE, _NO_DATE, _TWO_YEARS, _OLD_FORM, _CORNER_AS_CROSSING = 0.0012, 0.0010, 0.0003, 0.12, 0.10
 _INVOLVEMENTS = ("VIC", "SUS", "CMP VIC", "ARR", "VIC WIT", "VIC SUS", "ARR CHA SUS", "SUS VIC  OTH", "ARR CHA SUS VIC", "WIT CMP")
 _INVOLVEMENT_WEIGHTS = (46.0, 26.0, 10.0, 5.0, 4.0, 3.0, 2.5, 1.5, 1.0, 1.0)
 _PUBLISHED_WEEKDAY, _CALLS_PUBLISHED_ON, _CALLS_LAG_DAYS = 3, 25, 41

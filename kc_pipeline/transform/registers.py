@@ -1,0 +1,114 @@
+"""Registers of businesses and buildings: licences, food permits, property violations, dangerous buildings."""
+
+import hashlib
+
+import pandas as pd
+import pyarrow as pa
+
+from kc_pipeline.transform.ledger import Ledger, provenance
+from kc_pipeline.transform.locations import clean_addresses, clean_parcel_ids, clean_positions
+from kc_pipeline.transform.result import CleanResult
+from kc_pipeline.transform.times import parse_local
+
+
+def clean_licenses(raw: pa.Table) -> CleanResult:
+    """Clean business licences: a row per licence class."""
+    ledger = _open("business_licenses", raw, "license_id")
+    rows = ledger.usable
+    record_id = _unique_ids("business_licenses", rows, ["license_id", "business_type", "address", "dba_name", "business_name", "valid_until"], 2)
+    legal = rows["business_name"].mask(rows["business_name"] == rows["dba_name"])
+    records = _records(rows, record_id).assign(
+        license_id=rows["license_id"],
+        business_type=rows["business_type"],
+        business_name=rows["dba_name"].fillna(rows["business_name"]),
+        legal_name=legal,
+        valid_until=parse_local(rows["valid_until"]).dt.normalize(),
+        city=rows["city"].str.upper(),
+        state=rows["state"].str.upper(),
+    )
+    return ledger.close(records, record_id)
+
+
+def clean_permits(raw: pa.Table) -> CleanResult:
+    """Clean food permits."""
+    ledger = _open("food_permits", raw, "permit_number")
+    rows = ledger.usable
+    record_id = _unique_ids("food_permits", rows, ["permit_number", "establishment_name", "address", "business_type"], 1)
+    records = _records(rows, record_id).assign(
+        permit_number=rows["permit_number"],
+        establishment_name=rows["establishment_name"],
+        business_type=rows["business_type"],
+        case_status=rows["status"],
+        city=rows["city"].str.upper(),
+        state=rows["state"].str.upper(),
+    )
+    return ledger.close(records, record_id)
+
+
+def clean_violations(raw: pa.Table) -> CleanResult:
+    """Clean property violations."""
+    ledger = _open("property_violations", raw, "violation_id")
+    rows = ledger.usable
+    record_id = _unique_ids("property_violations", rows, ["violation_id", "case_number", "address"], 1)
+    records = _records(rows, record_id).assign(
+        case_number=rows["case_number"],
+        case_status=rows["status"],
+        violation_code=rows["violation_code"],
+        violation_text=rows["violation_text"],
+        parcel_id=clean_parcel_ids(rows["parcel_id"]),
+        opened_date=parse_local(rows["opened_at"]).dt.normalize(),
+        resolved_date=parse_local(rows["resolved_at"]).dt.normalize(),
+    )
+    return ledger.close(records, record_id)
+
+
+def clean_dangerous_buildings(raw: pa.Table) -> CleanResult:
+    """Clean reports of dangerous buildings."""
+    ledger = _open("dangerous_buildings", raw, "case_id")
+    rows = ledger.usable
+    record_id = _unique_ids("dangerous_buildings", rows, ["case_id", "address"], 1)
+    records = _records(rows, record_id).assign(
+        case_status=rows["status"],
+        parcel_id=clean_parcel_ids(rows["parcel_id"]),
+        opened_date=parse_local(rows["opened_at"]).dt.normalize(),
+        resolved_date=parse_local(rows["resolved_at"]).dt.normalize(),
+    )
+    return ledger.close(records, record_id)
+
+
+def _open(feed: str, raw: pa.Table, key: str) -> Ledger:
+    ledger = Ledger(feed, raw)
+    rows = ledger.usable
+    ledger.reject(rows[key].isna(), "identity_missing", f"The row has no {key}: {{value}}.", rows[key])
+    return ledger
+
+
+def _records(rows: pd.DataFrame, record_id: pd.Series) -> pd.DataFrame:
+    """What every record of a register has: key, place and provenance."""
+    place = clean_addresses(rows, True)[["address", "zip_code"]].join(clean_positions(rows))
+    return pd.DataFrame({"record_id": record_id, **place, **provenance(rows)}, index=rows.index)
+
+
+def _unique_ids(feed: str, rows: pd.DataFrame, columns: list[str], plain: int) -> pd.Series:
+    """A key for each row that does not depend on the order of rows.
+
+    Args:
+        feed: put in front.
+        rows: records.
+        columns: what tells records apart, most telling first.
+        plain: how many of them make the key as long as that is unique; else a hash of all is added, and a running number
+            for records that are alike in all of them.
+    """
+    filled = rows[columns].fillna("")
+    text = filled[columns[0]].str.cat(filled[columns[1:]], sep="|")
+    key = feed + ":" + filled[columns[0]]
+    for column in columns[1:plain]:
+        key = key + ":" + filled[column]
+    repeated = key.duplicated(keep=False)
+    if not repeated.any():
+        return key
+    digest = text[repeated].map({t: hashlib.sha256(t.encode()).hexdigest()[:10] for t in text[repeated].unique()})
+    key = key.mask(repeated, key + ":" + digest)
+    ordered = rows.assign(key=key).sort_values(["key", "row_id"], kind="stable")
+    number = ordered.groupby("key").cumcount()
+    return key.mask(number.reindex(key.index) > 0, key + ":" + (number.reindex(key.index) + 1).astype("str"))

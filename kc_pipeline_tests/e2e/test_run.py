@@ -1,0 +1,178 @@
+"""The whole line on a small synthetic city, through the command line."""
+
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from conftest import SCALE, kc, platform
+
+from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.sources import FEEDS
+from kc_pipeline.catalog.tables import TABLES
+
+DAY = "2026-07-01"
+
+
+@pytest.fixture
+def copied_run(finished_run: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of the finished run that a test may change."""
+    shutil.copytree(finished_run[0], tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def fingerprint(printed: str) -> str:
+    found = re.search(r"content sha256 ([0-9a-f]{64})", printed)
+    assert found
+    return found[1]
+
+
+def test_the_express_stop_has_the_counts_of_the_model_case(finished_run: tuple[Path, str]) -> None:
+    folder, printed = finished_run
+    with sqlite3.connect(folder / "sandbox" / "warehouse.sqlite") as client:
+        rows = client.execute(
+            "select homicide_count_365d, police_reports_count_365d, calls_911_count_365d, risk_rank from v1_business_risk_current "
+            "where business_names = 'EXPRESS STOP'"
+        ).fetchall()
+    assert rows == [(1, 14, 59, 1)]
+    assert "EXPRESS STOP" in printed
+
+
+def test_the_counts_come_from_source_rows(finished_run: tuple[Path, str]) -> None:
+    done = kc(finished_run[0], "explain", "EXPRESS STOP")
+    assert done.returncode == 0, done.stderr
+    exact = [line for line in done.stdout.splitlines() if "EXACT" in line]
+    assert sum("police_reports:" in line for line in exact) == 14
+    assert sum("calls_911:" in line for line in exact) == 59
+    assert sum("homicide" in line for line in exact) == 1
+
+
+def test_every_received_row_of_every_feed_is_accounted_for(finished_run: tuple[Path, str]) -> None:
+    account = platform(finished_run[0]).lake.read("quality/reconciliation")
+    assert set(account["feed"].to_pylist()) == set(FEEDS)
+    parts = pc.add(pc.add(account["good_count"], account["quarantined_count"]), account["duplicate_count"])
+    assert parts.equals(account["received_count"])
+    assert pc.sum(account["good_count"]).as_py() >= 0.97 * pc.sum(account["received_count"]).as_py()
+
+
+def test_the_portals_rows_all_arrived(finished_run: tuple[Path, str]) -> None:
+    folder, _ = finished_run
+    account = platform(folder).lake.read("quality/reconciliation").to_pandas()
+    received = account[account["data_set"] == "4cef-rqti"]["received_count"].sum()
+    with sqlite3.connect(folder / "sandbox" / "city" / "department.sqlite") as city:
+        calls = city.execute("select count(*) from calls").fetchone()[0]
+    assert account[account["data_set"] == "calls"]["received_count"].sum() == calls
+    assert 0 < received <= calls
+
+
+def test_no_person_field_was_written_anywhere(finished_run: tuple[Path, str]) -> None:
+    folder, _ = finished_run
+    names = re.compile(rb"\b(race|sex|age_range|inspector_phone|phone)\b", re.IGNORECASE)
+    raw = folder / "sandbox" / "raw"
+    for page in raw.rglob("page-*.csv"):
+        assert not names.search(page.read_bytes().split(b"\n", 1)[0]), page
+    for manifest in raw.rglob("manifest.json"):
+        assert b'"race"' not in manifest.read_bytes()
+    assert not {"race", "sex", "age"} & {name for table in TABLES.values() for name in table.column_names}
+
+
+def test_shares_conserve_every_event(finished_run: tuple[Path, str]) -> None:
+    lake = platform(finished_run[0]).lake
+    attribution = lake.read("core/event_attribution")
+    events = pa.concat_tables([lake.read(f"clean/{feed}", columns=["event_id"]) for feed in EVENT_FEEDS])
+    distinct = len(pc.unique(events["event_id"]))
+    assert pc.sum(attribution["weight"]).as_py() == pytest.approx(distinct, rel=1e-9)
+
+
+def test_one_incident_in_open_and_department_data_is_one_event(finished_run: tuple[Path, str]) -> None:
+    reports = platform(finished_run[0]).lake.read("clean/police_reports").to_pandas()
+    assert not reports["event_id"].duplicated().any()
+    both = reports[reports["record_systems"].str.contains("open") & reports["record_systems"].str.contains("department")]
+    assert len(both) > 0.5 * len(reports)
+    assert (both["address_precision"] == "exact").mean() > 0.9
+
+
+def test_a_second_run_changes_nothing(copied_run: Path, finished_run: tuple[Path, str]) -> None:
+    before = {name: platform(copied_run).lake.version(name) for name in TABLES}
+    pulls = {manifest.parent for manifest in (copied_run / "sandbox" / "raw").rglob("manifest.json")}
+    done = kc(copied_run, "run", "--scale", SCALE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert fingerprint(done.stdout) == fingerprint(finished_run[1])
+    assert {name: platform(copied_run).lake.version(name) for name in TABLES} == before
+    assert {manifest.parent for manifest in (copied_run / "sandbox" / "raw").rglob("manifest.json")} == pulls
+
+
+def test_a_deleted_month_is_pulled_and_cleaned_again(copied_run: Path, finished_run: tuple[Path, str]) -> None:
+    lake = platform(copied_run).lake
+    months = [folder for folder in (copied_run / "sandbox" / "raw" / "dumping_complaints").rglob("2025-03") if folder.is_dir()]
+    assert months
+    for folder in months:
+        shutil.rmtree(folder)
+    rows = lake.read("clean/dumping_complaints")
+    kept = lake.read("clean/dumping_complaints", partitions=["2025-03"])
+    assert kept.num_rows
+    lake.write("clean/dumping_complaints", kept.slice(0, 0), partitions=["2025-03"])
+    account = lake.read("quality/reconciliation", partitions=["dumping_complaints"])
+    lake.write("quality/reconciliation", account.filter(pc.not_equal(account["month"], "2025-03")), partitions=["dumping_complaints"])
+    done = kc(copied_run, "run", "--scale", SCALE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert lake.read("clean/dumping_complaints", columns=["event_id"]).num_rows == rows.num_rows
+    assert fingerprint(done.stdout) == fingerprint(finished_run[1])
+
+
+def test_a_later_day_appends_and_the_older_snapshot_stays(copied_run: Path) -> None:
+    done = kc(copied_run, "run", "--scale", SCALE, "--as-of", "2026-07-03")
+    assert done.returncode == 0, done.stdout + done.stderr
+    with sqlite3.connect(copied_run / "sandbox" / "warehouse.sqlite") as client:
+        assert client.execute("select distinct as_of from v1_business_risk_current").fetchall() == [("2026-07-03",)]
+        history = client.execute("select distinct as_of from business_risk_history order by 1").fetchall()
+        express = client.execute("select police_reports_count_365d from business_risk_history where as_of = ? and business_names = 'EXPRESS STOP'", (DAY,)).fetchall()
+    assert history == [(DAY,), ("2026-07-03",)]
+    assert express == [(14,)]
+
+
+def test_a_killed_run_leaves_the_last_good_tables_readable(copied_run: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "kc_pipeline.cli", "run", "--scale", SCALE, "--as-of", "2026-07-10"]
+    raw = copied_run / "sandbox" / "raw"
+    before = {manifest for manifest in raw.rglob("manifest.json")}
+    mart = platform(copied_run).lake.read("marts/business_risk", partitions=[DAY])
+    env = {"KC_DATA_DIR": str(copied_run), "PATH": "/usr/bin:/bin"}
+    running = subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+    deadline = time.monotonic() + 120
+    while running.poll() is None and {m for m in raw.rglob("manifest.json")} == before and time.monotonic() < deadline:
+        pass
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert platform(copied_run).lake.read("marts/business_risk", partitions=[DAY]).equals(mart)
+    with sqlite3.connect(copied_run / "sandbox" / "warehouse.sqlite") as client:
+        assert client.execute("select count(*) from v1_business_risk_current where as_of = ?", (DAY,)).fetchone()[0] == mart.num_rows
+    done = kc(copied_run, "run", "--scale", SCALE, "--as-of", "2026-07-10")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert platform(copied_run).lake.read("marts/business_risk", partitions=["2026-07-10"]).num_rows == mart.num_rows
+
+
+def test_a_run_beside_another_is_refused(copied_run: Path) -> None:
+    from filelock import FileLock
+
+    with FileLock(copied_run / "sandbox" / ".run.lock"):
+        done = kc(copied_run, "run", "--scale", SCALE)
+    assert done.returncode != 0
+    assert "another run works on" in done.stderr
+
+
+def test_the_outputs_say_what_day_and_contract_they_are_of(finished_run: tuple[Path, str]) -> None:
+    mart = platform(finished_run[0]).lake.read("marts/business_risk")
+    assert set(mart["as_of"].to_pylist()) == {date.fromisoformat(DAY)}
+    assert mart["snapshot_id"].null_count == 0
+    assert mart["business_parcel_id"].null_count == 0
+    ranks = mart["risk_rank"].to_pylist()
+    assert ranks.count(1) >= 1
+    assert max(ranks) <= mart.num_rows
