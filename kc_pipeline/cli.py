@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from datetime import time as clock
 from importlib import resources
 from pathlib import Path
@@ -37,7 +37,9 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--as-of", type=_DAY, help="Day to score; default: the sandbox's anchor day, the day after the newest recorded row, or today.")
+@click.option(
+    "--as-of", type=_DAY, help="Day to score; default: the sandbox's anchor day, the day after the newest recorded row, or today."
+)
 @click.option("--source", type=click.Choice(SOURCES), help="Where to pull from; default: KC_SOURCE, else sandbox.")
 @click.option("--scale", type=float, default=0.05, show_default=True, help="Size of the synthetic city, 1.0 being the real one's.")
 @click.argument("recordings", required=False, type=click.Path(path_type=Path, file_okay=False))
@@ -150,7 +152,7 @@ def _platform(source: str | None) -> "Platform":
     return Platform(load_settings(os.environ, source))
 
 
-def _morning_clock(day: date):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _morning_clock(day: date):  # type: ignore[no-untyped-def]
     """The sandbox's clock: it stands at the morning of the day that is scored."""
     moment = datetime.combine(day, _MORNING, ZoneInfo(TIME_ZONE)).astimezone(UTC)
     return lambda: moment

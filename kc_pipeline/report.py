@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from kc_pipeline.defs.run import RunReport
 
 _VIEW, _QUALITY_VIEW = "v1_business_risk_current", "v1_source_quality"
-_SHORT = {"police_reports": "reports", "calls_911": "calls", "health_inspections": "inspections", "streetlight_outages": "lights", "dumping_complaints": "dumping"}
+_SHORT = {
+    "police_reports": "reports",
+    "calls_911": "calls",
+    "health_inspections": "inspections",
+    "streetlight_outages": "lights",
+    "dumping_complaints": "dumping",
+}
 
 
 def print_run(console: Console, platform: "Platform", result: "RunReport", seconds: float) -> None:
@@ -29,15 +35,29 @@ def print_run(console: Console, platform: "Platform", result: "RunReport", secon
         return
     mart = platform.lake.read("marts/business_risk", partitions=[result.as_of.isoformat()])
     _print_places(console, mart.to_pylist()[:10] if mart.num_rows else [], f"Highest provisional risk as of {result.as_of}")
-    console.print(f"as_of {result.as_of}, {mart.num_rows} business parcels, content sha256 {steps.fingerprint(mart)}", highlight=False, soft_wrap=True)
-    console.print(f"{seconds:.0f} s. Warehouse for BI: {platform.warehouse.location}; lake: {platform.settings.lake_dir}", highlight=False, soft_wrap=True)
+    console.print(
+        f"as_of {result.as_of}, {mart.num_rows} business parcels, content sha256 {steps.fingerprint(mart)}", highlight=False, soft_wrap=True
+    )
+    console.print(
+        f"{seconds:.0f} s. Warehouse for BI: {platform.warehouse.location}; lake: {platform.settings.lake_dir}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def print_sources(console: Console, platform: "Platform") -> None:
     """One line per feed: rows received and what became of them, and its status in the current snapshot."""
     status = {row["feed"]: row for row in platform.warehouse.read_view(_QUALITY_VIEW).to_pylist()}
     table = Table(title="Feeds: source rows received = good + quarantined + duplicates")
-    for column, justify in (("feed", "left"), ("received", "right"), ("good", "right"), ("quarantined", "right"), ("duplicates", "right"), ("events or records", "right"), ("status", "left")):
+    for column, justify in (
+        ("feed", "left"),
+        ("received", "right"),
+        ("good", "right"),
+        ("quarantined", "right"),
+        ("duplicates", "right"),
+        ("events or records", "right"),
+        ("status", "left"),
+    ):
         table.add_column(column, justify="right" if justify == "right" else "left")
     for feed, counts in steps.account_by_feed(platform).items():
         said = status.get(feed, {}).get("source_status", "not judged")
@@ -71,12 +91,17 @@ def print_explanation(console: Console, platform: "Platform", business: str) -> 
     """
     place = steps.find_place(platform, business)
     console.print(f"[bold]{place['business_names']}[/bold], {place['address']} ({place['business_parcel_id']})", highlight=False)
-    console.print(f"as of {place['as_of']}: rank {place['risk_rank']}, score {place['risk_score']} (provisional), stale sources: {place['stale_sources'] or 'none'}", highlight=False)
+    console.print(
+        f"as of {place['as_of']}: rank {place['risk_rank']}, score {place['risk_score']} (provisional), stale sources: {place['stale_sources'] or 'none'}",
+        highlight=False,
+    )
     counts = Table("feed", title="Events tied EXACT or NEAR, and shares of block events")
     for column in ("90 days", "365 days", "block share 90 days", "block share 365 days"):
         counts.add_column(column, justify="right")
     for feed in EVENT_FEEDS:
-        counts.add_row(feed, *(str(place[f"{feed}_count_{d}d"]) for d in (90, 365)), *(f"{place[f'{feed}_weighted_{d}d']:.2f}" for d in (90, 365)))
+        counts.add_row(
+            feed, *(str(place[f"{feed}_count_{d}d"]) for d in (90, 365)), *(f"{place[f'{feed}_weighted_{d}d']:.2f}" for d in (90, 365))
+        )
     console.print(counts)
     console.print(f"homicides in 365 days: {place['homicide_count_365d']}", highlight=False)
     events = Table("reported", "event", "category", "precision", title="Events behind the counts, newest first")
@@ -85,7 +110,15 @@ def print_explanation(console: Console, platform: "Platform", business: str) -> 
     events.add_column("data set / pull / page / line")
     for event in steps.events_behind(platform, place):
         trace = f"{event['data_set']} / {event['pull_id']} / {event['page']} / {event['line']}"
-        events.add_row(str(event["report_date"]), event["event_id"], event["category"], event["precision"], f"{event['weight']:.3f}", event["address"], trace)
+        events.add_row(
+            str(event["report_date"]),
+            event["event_id"],
+            event["category"],
+            event["precision"],
+            f"{event['weight']:.3f}",
+            event["address"],
+            trace,
+        )
     console.print(events)
 
 
@@ -96,6 +129,13 @@ def _print_places(console: Console, rows: list[dict], title: str) -> None:  # ty
     for row in rows:
         names = row["business_names"] or ""
         counts = (str(row[f"{feed}_count_365d"]) for feed in EVENT_FEEDS)
-        table.add_row(str(row["risk_rank"]), names if len(names) < 48 else names[:45] + "...", row["address"], f"{row['risk_score']:.1f}", str(row["homicide_count_365d"]), *counts)
+        table.add_row(
+            str(row["risk_rank"]),
+            names if len(names) < 48 else names[:45] + "...",
+            row["address"],
+            f"{row['risk_score']:.1f}",
+            str(row["homicide_count_365d"]),
+            *counts,
+        )
     table.caption = "counts: EXACT and NEAR events of the 365 days before"
     console.print(table)

@@ -50,23 +50,44 @@ _ALL = (
     Column("record_systems", _T.TEXT, "Where the event was seen: 'open', 'department' or 'open+department'.", False),
     Column("source_row_count", _T.INTEGER, "Source rows that make up this event (a police report has one row per person).", False),
     Column("first_seen_utc", _T.UTC_TIME, "When this platform first received the event.", False),
-    Column("available_date", _T.DATE, "First local day on which a score may use the event: the day first seen, or the report date plus the feed's usual lag if that is earlier.", False),
+    Column(
+        "available_date",
+        _T.DATE,
+        "First local day on which a score may use the event: the day first seen, or the report date plus the feed's usual lag if that is earlier.",
+        False,
+    ),
     Column("data_set", _T.TEXT, "Identifier of the data set the row came from.", False),
     Column("pull_id", _T.TEXT, "The pull that first delivered this version of the row.", False),
     Column("page", _T.INTEGER, "Page of the pull, from 0.", False),
     Column("line", _T.INTEGER, "Row on that page, from 0.", False),
     Column("row_hash", _T.TEXT, "SHA-256 of the event's content without provenance.", False),
     # --- time ---------------------------------------------------------------------------------
-    Column("report_date", _T.DATE, "Local day on which the event was reported or opened.", False, source="police reported_date, 911 incident_date, 311 open_date_time, inspection_date"),
+    Column(
+        "report_date",
+        _T.DATE,
+        "Local day on which the event was reported or opened.",
+        False,
+        source="police reported_date, 911 incident_date, 311 open_date_time, inspection_date",
+    ),
     Column("reported_local", _T.LOCAL_TIME, "Wall clock of the report, America/Chicago."),
     Column("reported_utc", _T.UTC_TIME, "The same in UTC; null where reported_clock is not 'exact'."),
-    Column("reported_clock", _T.TEXT, "'exact', 'fold' (the hour that occurs twice), 'gap' (the hour that does not exist) or 'date_only'.", False),
+    Column(
+        "reported_clock",
+        _T.TEXT,
+        "'exact', 'fold' (the hour that occurs twice), 'gap' (the hour that does not exist) or 'date_only'.",
+        False,
+    ),
     Column("occurred_local", _T.LOCAL_TIME, "Wall clock of the occurrence where the source gives one, America/Chicago."),
     # --- what ---------------------------------------------------------------------------------
     Column("category", _T.TEXT, "Our category, from catalog/events.py; 'unknown' where no code is mapped.", False),
     Column("source_category", _T.TEXT, "The source's own code or text for the category."),
     Column("offense_codes", _T.TEXT, "Local offense codes or texts of the report, sorted, separated by ';'.", source="police offense"),
-    Column("nibrs_codes", _T.TEXT, "NIBRS codes of the report, sorted, separated by ';'; the placeholder 999 is left out.", source="police ibrs"),
+    Column(
+        "nibrs_codes",
+        _T.TEXT,
+        "NIBRS codes of the report, sorted, separated by ';'; the placeholder 999 is left out.",
+        source="police ibrs",
+    ),
     Column("is_domestic", _T.BOOLEAN, "Domestic violence flagged; null where the source says unknown.", source="police dvflag"),
     Column("is_firearm_used", _T.BOOLEAN, "A firearm was used; null where not said.", source="police firearm_used_flag"),
     Column("priority", _T.TEXT, "Dispatch priority; 10 to 13 immediate, then 20, 30, 40, 50.", source="911 priority"),
@@ -88,7 +109,11 @@ _ALL = (
     Column("zip_code", _T.TEXT, "Five-digit ZIP code."),
     Column("latitude", _T.NUMBER, "Latitude, EPSG:4326.", unit="degree"),
     Column("longitude", _T.NUMBER, "Longitude, EPSG:4326.", unit="degree"),
-    Column("no_location_reason", _T.TEXT, "Why coordinates are missing: 'missing', 'state_plane_origin', 'city_hall_default', 'outside_region' or 'unreadable'."),
+    Column(
+        "no_location_reason",
+        _T.TEXT,
+        "Why coordinates are missing: 'missing', 'state_plane_origin', 'city_hall_default', 'outside_region' or 'unreadable'.",
+    ),
     Column("beat", _T.TEXT, "Police beat; 999 means none."),
     Column("division", _T.TEXT, "Patrol division: Central, Metro, East, North, South or Shoal Creek."),
     Column("council_district", _T.TEXT, "City council district, 1 to 6."),
@@ -129,27 +154,54 @@ _ALL = (
     Column("code_version", _T.TEXT, "Version of the cleaning code that made the rows.", False),
     # --- businesses, parcels, attribution -------------------------------------------------------
     Column("business_id", _T.TEXT, "Stable key of a business: same name at the same place.", False),
-    Column("business_parcel_id", _T.TEXT, "Stable key of a place with a business: 'parcel:<KIVA PIN>', or 'address:<key>' where no parcel is known."),
+    Column(
+        "business_parcel_id",
+        _T.TEXT,
+        "Stable key of a place with a business: 'parcel:<KIVA PIN>', or 'address:<key>' where no parcel is known.",
+    ),
     Column("business_names", _T.TEXT, "Names of the active businesses on the place, sorted, separated by ';'."),
     Column("business_types", _T.TEXT, "Their licence classes and permit types, sorted, separated by ';'."),
     Column("business_count", _T.INTEGER, "Active businesses on the place.", False),
     Column("is_active", _T.BOOLEAN, "The licence or permit is current in the newest snapshot.", False),
-    Column("match_method", _T.TEXT, "How the parcel was found: 'address', 'point_in_polygon' or 'none' (the address itself is the place).", False),
+    Column(
+        "match_method",
+        _T.TEXT,
+        "How the parcel was found: 'address', 'point_in_polygon' or 'none' (the address itself is the place).",
+        False,
+    ),
     Column("neighborhood", _T.TEXT, "Neighborhood that contains the place."),
     Column("evidence", _T.TEXT, "Registers that name this address, sorted, separated by ';'.", False),
-    Column("attribution_method", _T.TEXT, "'parcel_key', 'equal_address', 'point_in_polygon', 'near_parcel', 'block_share' or 'none'.", False),
-    Column("precision", _T.TEXT, "EXACT, NEAR, BLOCK, INTERSECTION, AREA or NONE: how well the event is tied to the place; never upgraded.", False),
+    Column(
+        "attribution_method", _T.TEXT, "'parcel_key', 'equal_address', 'point_in_polygon', 'near_parcel', 'block_share' or 'none'.", False
+    ),
+    Column(
+        "precision",
+        _T.TEXT,
+        "EXACT, NEAR, BLOCK, INTERSECTION, AREA or NONE: how well the event is tied to the place; never upgraded.",
+        False,
+    ),
     Column("distance_m", _T.NUMBER, "Distance from the event's point to the parcel, where both are known.", unit="metre"),
     Column("weight", _T.NUMBER, "Share of the event given to the place; the shares of an event sum to one.", False),
-    Column("exclusion_reason", _T.TEXT, "Why the event does not count for the place: 'officer_initiated', 'canceled_at_source' or 'duplicate_at_source'; null where it counts."),
+    Column(
+        "exclusion_reason",
+        _T.TEXT,
+        "Why the event does not count for the place: 'officer_initiated', 'canceled_at_source' or 'duplicate_at_source'; null where it counts.",
+    ),
     # --- marts ----------------------------------------------------------------------------------
     Column("as_of", _T.DATE, "The day the row speaks about: only what was available before it is used.", False),
     Column("risk_score", _T.NUMBER, "0 to 100: share of business parcels with a lower provisional risk, in per cent.", False),
     Column("risk_rank", _T.INTEGER, "1 is the highest provisional risk; equal risks share a rank.", False),
     Column("relative_risk", _T.NUMBER, "Provisional risk relative to the city's average business parcel (1.0).", False),
     Column("homicide_count_365d", _T.INTEGER, "Homicide reports tied EXACT or NEAR to the place, 365 days before as_of.", False),
-    Column("stale_sources", _T.TEXT, "Feeds that were stale, silent or failed when the row was made, separated by ';'; empty if none.", False),
-    Column("source_status", _T.TEXT, "'fresh', 'stale' (nothing new for longer than its lag allows), 'silent' (no rows at all) or 'failed' (last refresh failed; last good data stands).", False),
+    Column(
+        "stale_sources", _T.TEXT, "Feeds that were stale, silent or failed when the row was made, separated by ';'; empty if none.", False
+    ),
+    Column(
+        "source_status",
+        _T.TEXT,
+        "'fresh', 'stale' (nothing new for longer than its lag allows), 'silent' (no rows at all) or 'failed' (last refresh failed; last good data stands).",
+        False,
+    ),
     Column("status_reason", _T.TEXT, "The status in a sentence.", False),
     Column("newest_report_date", _T.DATE, "Newest report date among the feed's events."),
     Column("usual_lag_days", _T.INTEGER, "The feed's usual delay from event to publication.", False, "day"),
@@ -177,8 +229,20 @@ _WINDOWED = tuple(
     for feed in EVENT_FEEDS
     for days in WINDOWS_DAYS
     for column in (
-        Column(count_column(feed, days), Type.INTEGER, f"{feed} events tied EXACT or NEAR to the place, {days} days before as_of.", False, "events"),
-        Column(weighted_column(feed, days), Type.NUMBER, f"Shares of {feed} events known only to the place's block, {days} days before as_of.", False, "events"),
+        Column(
+            count_column(feed, days),
+            Type.INTEGER,
+            f"{feed} events tied EXACT or NEAR to the place, {days} days before as_of.",
+            False,
+            "events",
+        ),
+        Column(
+            weighted_column(feed, days),
+            Type.NUMBER,
+            f"Shares of {feed} events known only to the place's block, {days} days before as_of.",
+            False,
+            "events",
+        ),
     )
 )
 

@@ -1,6 +1,6 @@
 """The catalogue's contracts as Arrow schemas and SQLAlchemy tables."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kc_pipeline.catalog.columns import Column, Type
 from kc_pipeline.catalog.tables import Table
@@ -43,7 +43,7 @@ def to_sqlalchemy(table: Table, name: str, metadata: "sa.MetaData", key: tuple[s
     """
     import sqlalchemy as sa
 
-    types = {
+    types: dict[Type, sa.types.TypeEngine[Any]] = {
         Type.TEXT: sa.Text(),
         Type.INTEGER: sa.BigInteger(),
         Type.NUMBER: sa.Double(),
@@ -54,9 +54,7 @@ def to_sqlalchemy(table: Table, name: str, metadata: "sa.MetaData", key: tuple[s
         Type.GEOMETRY: sa.LargeBinary(),
     }
     key = key or table.key
-    columns = [
-        sa.Column(c.name, types[c.type], nullable=c.nullable and c.name not in key, comment=c.description) for c in table.columns
-    ]
+    columns = [sa.Column(c.name, types[c.type], nullable=c.nullable and c.name not in key, comment=c.description) for c in table.columns]
     return sa.Table(name, metadata, *columns, sa.PrimaryKeyConstraint(*key), comment=table.grain)
 
 

@@ -274,9 +274,7 @@ def _requests_311(feed: str, filters: Mapping[str, tuple[str, ...]], id_: str = 
 
 
 def _requests_311_legacy(feed: str, types: tuple[str, ...]) -> DataSet:
-    return _requests_311(
-        feed, {"type": types}, "7at3-sxhp", fields=_311_LEGACY_FIELDS, first_month="2007-01", last_month="2021-03"
-    )
+    return _requests_311(feed, {"type": types}, "7at3-sxhp", fields=_311_LEGACY_FIELDS, first_month="2007-01", last_month="2021-03")
 
 
 # --- health inspections: no open data set; the department's export ---------------------------------------
@@ -322,7 +320,7 @@ _PARCEL_FIELDS: Fields = {
     "address": ("ADDRESS", "address"),
 }
 _PARCEL_LAYER = DataSet(
-    "parcels", "AGOL/MapServer/6", Transport.ARCGIS, {**_PARCEL_FIELDS, "shape": ("SHAPE",)}, ("parcel_id",), key_field="OBJECTID"
+    "parcels", "AGOL/MapServer/6", Transport.ARCGIS, {**_PARCEL_FIELDS, "shape": ("SHAPE",)}, ("parcel_id",), key_field="OBJECTID", updated_field="LAST_EDITED_DATE"
 )  # fmt: skip
 _PARCEL_COPY = DataSet(
     "parcels", "6g4y-sh3m", Transport.SOCRATA, {**_PARCEL_FIELDS, "shape": ("the_geom",)}, ("parcel_id",), is_primary=False

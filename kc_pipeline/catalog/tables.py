@@ -51,7 +51,13 @@ _EVENT_TAIL = ("available_date", *PROVENANCE, "row_hash")
 _EVENT_EXTRA: dict[str, tuple[str, ...]] = {
     "police_reports": ("offense_codes", "nibrs_codes", "is_domestic", "is_firearm_used", "beat", "division"),
     "calls_911": ("priority", "is_officer_initiated", "beat", "division"),
-    "health_inspections": ("permit_number", "establishment_name", "inspection_result", "critical_violation_count", "noncritical_violation_count"),
+    "health_inspections": (
+        "permit_number",
+        "establishment_name",
+        "inspection_result",
+        "critical_violation_count",
+        "noncritical_violation_count",
+    ),
     "streetlight_outages": ("current_status", "resolved_date", "work_group", "report_source", "council_district"),
     "dumping_complaints": ("current_status", "resolved_date", "work_group", "report_source", "council_district"),
 }
@@ -82,9 +88,7 @@ _SCORE = (
     "zip_code", "neighborhood", "council_district", "division", "latitude", "longitude", "risk_score", "risk_rank",
     "relative_risk", "homicide_count_365d",
 )  # fmt: skip
-_WINDOWED = tuple(
-    name(feed, days) for feed in EVENT_FEEDS for days in WINDOWS_DAYS for name in (count_column, weighted_column)
-)
+_WINDOWED = tuple(name(feed, days) for feed in EVENT_FEEDS for days in WINDOWS_DAYS for name in (count_column, weighted_column))
 
 _TABLES = (
     *(

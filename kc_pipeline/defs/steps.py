@@ -6,7 +6,7 @@ Assets wrap these, one each; the rooms below know nothing of each other and meet
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.sources import FEEDS, Feed
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from kc_pipeline.extract.manifest import Manifest
     from kc_pipeline.extract.refresh import FeedRefresh
     from kc_pipeline.store.lake import Commit
     from kc_pipeline.store.warehouse import Publication
@@ -93,11 +94,11 @@ def _batches(feed: Feed, fresh: set[str], everything: set[str]) -> Iterable[list
     return [months[i : i + MONTHS_AT_ONCE] for i in range(0, len(months), MONTHS_AT_ONCE)]
 
 
-def _clean_partitions(platform: Platform, feed: Feed, manifests: list, months: list[str]) -> list["Commit"]:  # type: ignore[type-arg]
+def _clean_partitions(platform: Platform, feed: Feed, manifests: "list[Manifest]", months: list[str]) -> list["Commit"]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from kc_pipeline.extract.raw import read_pull
+    from kc_pipeline.extract.table import read_pull
     from kc_pipeline.transform.cleaners import CLEANERS
     from kc_pipeline.transform.versions import carry_forward
 
@@ -119,15 +120,34 @@ def _clean_partitions(platform: Platform, feed: Feed, manifests: list, months: l
     pulls = {f"{m.data_set}/{m.partition}": m.pull_id for m in manifests}
     account = lake.read("quality/reconciliation", partitions=[feed.name])
     untouched = account.filter(pc.invert(pc.is_in(account["month"], pa.array(months))))
+    accounts = [untouched, result.reconciliation, _empty_accounts(feed, manifests, result.reconciliation)]
     return [
         lake.write(clean, rows, partitions=clean_parts, made_from=pulls),
         lake.write(quarantine, result.quarantine, partitions=quarantine_parts, made_from=pulls),
-        lake.write("quality/reconciliation", pa.concat_tables([untouched, result.reconciliation]), partitions=[feed.name], made_from=pulls),
+        lake.write("quality/reconciliation", pa.concat_tables(accounts), partitions=[feed.name], made_from=pulls),
     ]
+
+
+def _empty_accounts(feed: Feed, manifests: "list[Manifest]", account: "pa.Table") -> "pa.Table":
+    """The account of pulls that hold no row (a month that became empty at the source)."""
+    import pyarrow as pa
+
+    from kc_pipeline.transform.ledger import CODE_VERSION
+
+    known = set(zip(account["data_set"].to_pylist(), account["month"].to_pylist(), strict=True))
+    nothing = {f.name: 0 for f in account.schema if f.name.endswith("_count")}
+    rows = [
+        {**nothing, "feed": feed.name, "data_set": m.data_set, "month": m.partition, "pull_id": m.pull_id, "code_version": CODE_VERSION}
+        for m in manifests
+        if (m.data_set, m.partition) not in known
+    ]
+    return pa.Table.from_pylist(rows, schema=account.schema)
 
 
 def build_gazetteer(platform: Platform) -> "Commit":
     """core/gazetteer from the registers and the exact addresses of 311."""
+    import pandas as pd
+
     from kc_pipeline.places import gazetteer
     from kc_pipeline.places.businesses import lies_in_city
 
@@ -136,7 +156,7 @@ def build_gazetteer(platform: Platform) -> "Commit":
         registers[feed] = _frame(platform, f"clean/{feed}").query("address_precision == 'exact'")
     for name in ("business_licenses", "food_permits"):
         registers[name] = registers[name][lies_in_city(registers[name])]
-    known = registers["parcels"]["parcel_id"].dropna().unique()
+    known = pd.Index(registers["parcels"]["parcel_id"].dropna().unique())
     rows = gazetteer.build_gazetteer(registers, known)
     inputs = [f"clean/{name}" for name in registers]
     return _write(platform, "core/gazetteer", rows, inputs)
@@ -191,7 +211,7 @@ def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "Commit
     from kc_pipeline.risk.score import count_events, score_places
 
     inputs = ["core/business_parcels", "core/event_attribution"]
-    rows = score_places(count_events(*(_frame(platform, table) for table in inputs), as_of))
+    rows = score_places(count_events(_frame(platform, inputs[0]), _frame(platform, inputs[1]), as_of))
     quality = _frame(platform, "marts/source_quality", partitions=[as_of.isoformat()])
     rows = rows.assign(as_of=as_of, stale_sources=stale_event_feeds(quality))
     return _write_mart(platform, "marts/business_risk", rows, as_of, run_id, inputs)
@@ -279,7 +299,7 @@ def fingerprint(mart: "pa.Table") -> str:
     return hashlib.sha256(canonical_bytes("marts/business_risk", mart)).hexdigest()
 
 
-def find_place(platform: Platform, wanted: str) -> dict[str, object]:
+def find_place(platform: Platform, wanted: str) -> dict[str, Any]:
     """The one row of the current risk view that an id, or part of a name or address, means.
 
     Raises:
@@ -297,7 +317,7 @@ def find_place(platform: Platform, wanted: str) -> dict[str, object]:
     raise LookupError(f"{len(fits)} business parcels fit {wanted!r}: {some}")
 
 
-def events_behind(platform: Platform, place: dict[str, object]) -> list[dict[str, object]]:
+def events_behind(platform: Platform, place: dict[str, Any]) -> list[dict[str, Any]]:
     """Events that the counts of a row of the risk mart are made of, with their source rows, newest first."""
     import pandas as pd
 
@@ -305,7 +325,7 @@ def events_behind(platform: Platform, place: dict[str, object]) -> list[dict[str
 
     shares = _frame(platform, "core/event_attribution")
     shares = shares[shares["business_parcel_id"] == place["business_parcel_id"]]
-    shares = usable_attribution(shares, place["as_of"])  # type: ignore[arg-type]
+    shares = usable_attribution(shares, place["as_of"])
     trace = ["event_id", "address", "data_set", "pull_id", "page", "line"]
     sources = pd.concat([_frame(platform, f"clean/{feed}", trace) for feed in sorted(set(shares["feed"]))] or [pd.DataFrame(columns=trace)])
     joined = shares.merge(sources.drop_duplicates("event_id"), on="event_id", how="left")

@@ -73,7 +73,9 @@ def build_businesses(licenses: pd.DataFrame, permits: pd.DataFrame, gazetteer: p
     return businesses.drop(columns="name_key").sort_values("business_id", ignore_index=True)
 
 
-def build_business_parcels(businesses: pd.DataFrame, parcels: pd.DataFrame, gazetteer: pd.DataFrame, districts: pd.DataFrame) -> pd.DataFrame:
+def build_business_parcels(
+    businesses: pd.DataFrame, parcels: pd.DataFrame, gazetteer: pd.DataFrame, districts: pd.DataFrame
+) -> pd.DataFrame:
     """One row per place with at least one active business.
 
     Returns:
@@ -109,7 +111,7 @@ def _with_districts(places: pd.DataFrame, districts: pd.DataFrame) -> pd.DataFra
     for kind, column in columns.items():
         of_kind = districts[districts["district_kind"] == kind]
         found = PolygonIndex(of_kind["district_name"], of_kind["geometry"]).containing(points)
-        places[column] = pd.array(np.where(places["latitude"].notna(), found, None), dtype="str")
+        places[column] = pd.Series(found, index=places.index, dtype="str").where(places["latitude"].notna())
     return places.sort_values("business_parcel_id", ignore_index=True)
 
 

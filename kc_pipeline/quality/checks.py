@@ -55,7 +55,9 @@ def check_clean_table(table: str, rows: pa.Table, reconciliation: pa.Table) -> l
     if "latitude" in rows.column_names:
         outside = rows.filter(_outside_region(rows))
         sample = ", ".join(outside[contract.key[0]].slice(0, 5).to_pylist())
-        findings.append(Finding("coordinates_lie_in_the_region", outside.num_rows == 0, True, {"outside": outside.num_rows, "sample": sample}))
+        findings.append(
+            Finding("coordinates_lie_in_the_region", outside.num_rows == 0, True, {"outside": outside.num_rows, "sample": sample})
+        )
     return findings
 
 

@@ -87,11 +87,11 @@ def score_places(counted: pd.DataFrame) -> pd.DataFrame:
         rank) and risk_score (0 to 100), sorted by rank and place.
     """
     year = max(WINDOWS_DAYS)
-    log_risk = np.zeros(len(counted))
+    total = np.zeros(len(counted))
     for kind, share in SHARES.items():
         events = counted[kind] if kind in counted else counted[count_column(kind, year)] + counted[weighted_column(kind, year)]
-        log_risk += share * np.log((PRIOR_EVENTS + events) / (PRIOR_EVENTS + events.mean()))
-    log_risk = pd.Series(log_risk - log_risk.mean() if len(counted) else log_risk, index=counted.index).round(9)
+        total += share * np.log((PRIOR_EVENTS + events) / (PRIOR_EVENTS + events.mean()))
+    log_risk = pd.Series(total - total.mean() if len(counted) else total, index=counted.index).round(9)
     lower = log_risk.rank(method="min") - 1
     scored = counted.assign(
         relative_risk=np.exp(log_risk).round(6),

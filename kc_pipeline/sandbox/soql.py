@@ -5,7 +5,7 @@ Text is cut into tokens, parsed by descent and checked against the data set's co
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 

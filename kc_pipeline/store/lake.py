@@ -37,13 +37,13 @@ class Commit:
 
     Attributes:
         table: name of the table.
-        version: Delta version that holds the rows now.
+        version: Delta version that holds the rows now; None if the table was never written.
         changed: partitions that were replaced ('' for a table without partitions); empty if nothing differed.
         row_count: rows in the written partitions.
     """
 
     table: str
-    version: int
+    version: int | None
     changed: tuple[str, ...]
     row_count: int
 
@@ -137,7 +137,7 @@ class Lake:
             rows = rows.filter(pc.is_in(_as_text(rows[contract.partition]), pa.array(changed, pa.string())))
         if changed:
             self._commit(contract, rows, changed, dict(made_from or {}))
-        return Commit(table, self.version(table) or 0, tuple(changed), rows.num_rows)
+        return Commit(table, self.version(table), tuple(changed), rows.num_rows)
 
     def made_from(self, table: str) -> dict[str, object]:
         """What the newest commit of a table says that it was made from."""

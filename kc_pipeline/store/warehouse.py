@@ -145,7 +145,7 @@ class Warehouse:
         where = (self._snapshots.c.mart == mart) & (self._snapshots.c.snapshot_id == snapshot_id)
         return bool(connection.scalar(sa.select(sa.exists().where(where))))
 
-    def _move_pointer(self, connection: sa.Connection, mart: str, seen: Any, snapshot_id: str, as_of: date) -> None:  # noqa: ANN401
+    def _move_pointer(self, connection: sa.Connection, mart: str, seen: Any, snapshot_id: str, as_of: date) -> None:
         if seen is None:
             connection.execute(sa.insert(self._pointers).values(mart=mart, snapshot_id=snapshot_id, as_of=as_of))
             return
@@ -182,7 +182,7 @@ def _only_snapshot(mart: str, rows: pa.Table) -> str:
     return str(ids[0])
 
 
-def _make_durable(connection: Any, _record: object) -> None:  # noqa: ANN401
+def _make_durable(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")

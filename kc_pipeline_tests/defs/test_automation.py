@@ -31,7 +31,9 @@ def report_ingest(instance: dg.DagsterInstance, *, passed: bool = True) -> None:
             report(instance, "clean", feed.name, partition=month)
     for key in CHECKS:
         instance.report_runless_asset_event(
-            dg.AssetCheckEvaluation(key.asset_key, key.name, passed=passed, metadata={}, severity=dg.AssetCheckSeverity.ERROR, blocking=True)
+            dg.AssetCheckEvaluation(
+                key.asset_key, key.name, passed=passed, metadata={}, severity=dg.AssetCheckSeverity.ERROR, blocking=True
+            )
         )
 
 

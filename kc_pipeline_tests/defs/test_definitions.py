@@ -25,7 +25,15 @@ def test_the_code_location_loads_without_heavy_libraries() -> None:
 def test_the_assets_are_those_of_the_design() -> None:
     keys = {key.to_user_string() for key in GRAPH.get_all_asset_keys()}
     layers = {f"{layer}/{feed}" for feed in FEEDS for layer in ("raw", "clean", "quarantine")}
-    rest = {"core/gazetteer", "core/businesses", "core/business_parcels", "core/event_attribution", "marts/business_risk", "marts/source_quality", "warehouse/published_snapshots"}
+    rest = {
+        "core/gazetteer",
+        "core/businesses",
+        "core/business_parcels",
+        "core/event_attribution",
+        "marts/business_risk",
+        "marts/source_quality",
+        "warehouse/published_snapshots",
+    }
     assert keys == layers | rest
 
 

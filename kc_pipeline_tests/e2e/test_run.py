@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from conftest import SCALE, kc, platform
+from kc_runs import SCALE, kc, platform
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.sources import FEEDS
@@ -134,7 +134,9 @@ def test_a_later_day_appends_and_the_older_snapshot_stays(copied_run: Path) -> N
     with sqlite3.connect(copied_run / "sandbox" / "warehouse.sqlite") as client:
         assert client.execute("select distinct as_of from v1_business_risk_current").fetchall() == [("2026-07-03",)]
         history = client.execute("select distinct as_of from business_risk_history order by 1").fetchall()
-        express = client.execute("select police_reports_count_365d from business_risk_history where as_of = ? and business_names = 'EXPRESS STOP'", (DAY,)).fetchall()
+        express = client.execute(
+            "select police_reports_count_365d from business_risk_history where as_of = ? and business_names = 'EXPRESS STOP'", (DAY,)
+        ).fetchall()
     assert history == [(DAY,), ("2026-07-03",)]
     assert express == [(14,)]
 
@@ -142,12 +144,12 @@ def test_a_later_day_appends_and_the_older_snapshot_stays(copied_run: Path) -> N
 def test_a_killed_run_leaves_the_last_good_tables_readable(copied_run: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "kc_pipeline.cli", "run", "--scale", SCALE, "--as-of", "2026-07-10"]
     raw = copied_run / "sandbox" / "raw"
-    before = {manifest for manifest in raw.rglob("manifest.json")}
+    before = set(raw.rglob("manifest.json"))
     mart = platform(copied_run).lake.read("marts/business_risk", partitions=[DAY])
     env = {"KC_DATA_DIR": str(copied_run), "PATH": "/usr/bin:/bin"}
     running = subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
     deadline = time.monotonic() + 120
-    while running.poll() is None and {m for m in raw.rglob("manifest.json")} == before and time.monotonic() < deadline:
+    while running.poll() is None and set(raw.rglob("manifest.json")) == before and time.monotonic() < deadline:
         pass
     running.send_signal(signal.SIGKILL)
     running.wait()

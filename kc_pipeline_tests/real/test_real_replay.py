@@ -26,7 +26,9 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def account(printed: str, feed: str) -> list[int]:
     """Received, good, quarantined, duplicates and events of a feed, as printed."""
-    (line,) = [line for line in printed.splitlines() if re.match(rf"\W*{feed}\b", line) and line.count(",") + line.count("0") and "│" in line][:1]
+    (line,) = [
+        line for line in printed.splitlines() if re.match(rf"\W*{feed}\b", line) and line.count(",") + line.count("0") and "│" in line
+    ][:1]
     return [int(number.replace(",", "")) for number in re.findall(r"[\d,]+", line.split("│", 2)[2])[:5]]
 
 

@@ -22,14 +22,18 @@ def test_live_asks_the_city_and_keeps_its_data_apart() -> None:
     assert settings.schedules_on
 
 
-@pytest.mark.parametrize(("environ", "message"), [({"KC_SOURCE": "moon"}, "KC_SOURCE is 'moon'"), ({"KC_HISTORY_START": "2024"}, "KC_HISTORY_START")])
+@pytest.mark.parametrize(
+    ("environ", "message"), [({"KC_SOURCE": "moon"}, "KC_SOURCE is 'moon'"), ({"KC_HISTORY_START": "2024"}, "KC_HISTORY_START")]
+)
 def test_a_value_that_cannot_be_used_is_named(environ: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load_settings(environ)
 
 
 def test_secrets_do_not_show_in_the_settings_text() -> None:
-    settings = load_settings({"KC_APP_TOKEN": "t0ken", "KC_DEPARTMENT_DB": "postgresql://u:pa55@h/d", "KC_WAREHOUSE": "postgresql://u:pa55@h/d"})
+    settings = load_settings(
+        {"KC_APP_TOKEN": "t0ken", "KC_DEPARTMENT_DB": "postgresql://u:pa55@h/d", "KC_WAREHOUSE": "postgresql://u:pa55@h/d"}
+    )
     assert "t0ken" not in repr(settings)
     assert "pa55" not in repr(settings)
 

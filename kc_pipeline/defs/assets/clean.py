@@ -1,5 +1,7 @@
 """Clean layer: one step per feed makes its clean table and its quarantine."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from kc_pipeline.catalog.sources import FEEDS, Feed
@@ -39,9 +41,12 @@ def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run() if is_event else None,
         partitions_def=MONTHS if is_event else None,
     )
-    def clean_and_quarantine(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]):  # noqa: ANN202 - yields results
+    def clean_and_quarantine(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
         report = steps.clean_feed(platform, feed)
-        written = {table: sorted({part for c in report.commits if c.table == table for part in c.changed}) for table in (clean.name, quarantine.name)}
+        written = {
+            table: sorted({part for c in report.commits if c.table == table for part in c.changed})
+            for table in (clean.name, quarantine.name)
+        }
         if is_event:
             note_other_months(context, dg.AssetKey(clean.name.split("/")), written[clean.name])
         yield dg.MaterializeResult(

@@ -30,10 +30,12 @@ def build_core_asset(table_name: str, inputs: list[str], step: Callable[[Platfor
         automation_condition=WHEN_INPUTS_CHANGED,
         description=f"{description} One row per {table.grain.removeprefix('one ')}.",
     )
-    def build(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    def build(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
         commit = step(platform)
         rows = platform.lake.count(table_name)
-        return dg.MaterializeResult(metadata={"dagster/row_count": rows, "delta_version": commit.version, "changed": bool(commit.changed)})
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": rows, "delta_version": commit.version or 0, "changed": bool(commit.changed)}
+        )
 
     return build
 

@@ -26,7 +26,7 @@ _RISK, _QUALITY = TABLES["marts/business_risk"], TABLES["marts/source_quality"]
     automation_condition=WHEN_INPUTS_CHANGED,
     description="How each feed stands on a day: fresh, stale, silent or failed, and what became of its rows. Silent is not safe.",
 )
-def source_quality(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+def source_quality(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """marts/source_quality."""
     as_of = date.fromisoformat(context.partition_key)
     steps.judge_sources(platform, as_of, context.run_id)
@@ -50,12 +50,16 @@ def source_quality(context: dg.AssetExecutionContext, platform: dg.ResourceParam
         "block-level events stand apart in the _weighted_ columns. The score says where help is needed, never who is at fault."
     ),
 )
-def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """marts/business_risk."""
     steps.score_business_risk(platform, date.fromisoformat(context.partition_key), context.run_id)
     top = platform.lake.read(_RISK.name, partitions=[context.partition_key], columns=["risk_rank", "business_names", "address"])
     first = sorted(top.to_pylist(), key=lambda row: row["risk_rank"])[:10]
-    lines = ["| rank | businesses | address |", "|--:|---|---|", *(f"| {r['risk_rank']} | {r['business_names']} | {r['address']} |" for r in first)]
+    lines = [
+        "| rank | businesses | address |",
+        "|--:|---|---|",
+        *(f"| {r['risk_rank']} | {r['business_names']} | {r['address']} |" for r in first),
+    ]
     return dg.MaterializeResult(metadata={"dagster/row_count": top.num_rows, "highest": dg.MetadataValue.md("\n".join(lines))})
 
 
@@ -69,7 +73,7 @@ def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
     automation_condition=WHEN_INPUTS_CHANGED,
     description="The day's marts in the BI warehouse: appended to the history, shown by the v1 views if no later day is shown.",
 )
-def published_snapshots(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+def published_snapshots(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """Publication of a day's marts."""
     done = steps.publish_marts(platform, date.fromisoformat(context.partition_key), context.run_id)
     return dg.MaterializeResult(

@@ -26,7 +26,7 @@ def build_raw_asset(feed: Feed) -> dg.AssetsDefinition:
         metadata={"publisher": feed.publisher, "usual_lag_days": feed.usual_lag_days, "sources": sources_table(feed)},
         description=f"{feed.title} as the {feed.publisher} publishes them: wire bytes and manifests. {feed.description}",
     )
-    def pull(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    def pull(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
         asked = sorted(context.partition_keys) if is_event else []
         try:
             refresh = steps.refresh_raw(platform, feed, asked[0] if asked else open_from(platform.now().date()))

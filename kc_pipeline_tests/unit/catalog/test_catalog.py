@@ -71,7 +71,9 @@ def test_a_range_of_months_plans_the_years_it_touches() -> None:
 
 
 def test_a_year_without_a_data_set_says_what_to_add() -> None:
-    with pytest.raises(MissingDataSetError, match=r"police_reports 2027: no data set id for this year; add it to kc_pipeline/catalog/sources\.py"):
+    with pytest.raises(
+        MissingDataSetError, match=r"police_reports 2027: no data set id for this year; add it to kc_pipeline/catalog/sources\.py"
+    ):
         planned_data_sets(POLICE, "2026-01", "2031-01")
 
 

@@ -39,8 +39,20 @@ def licenses(*rows: tuple[str, str, str, str, float | None, float | None]) -> pd
 
 def no_permits() -> pd.DataFrame:
     """clean/food_permits without a row."""
-    names = ["permit_number", "establishment_name", "business_type", "case_status", "city", "state", "address", "zip_code", "no_location_reason"]
-    return pd.DataFrame({name: pd.Series(dtype="str") for name in names}).assign(latitude=pd.Series(dtype=float), longitude=pd.Series(dtype=float))
+    names = [
+        "permit_number",
+        "establishment_name",
+        "business_type",
+        "case_status",
+        "city",
+        "state",
+        "address",
+        "zip_code",
+        "no_location_reason",
+    ]
+    return pd.DataFrame({name: pd.Series(dtype="str") for name in names}).assign(
+        latitude=pd.Series(dtype=float), longitude=pd.Series(dtype=float)
+    )
 
 
 def events(*rows: dict) -> pd.DataFrame:

@@ -47,12 +47,16 @@ def test_an_intersection_has_one_key_in_either_order(text: str) -> None:
     assert (parsed.kind, parsed.key) == ("intersection", "E 43RD ST & TROOST AVE")
 
 
-@pytest.mark.parametrize(("text", "key"), [("47 ST and PROSPECT AV", "47TH ST & PROSPECT AVE"), ("81ST ST and PARK AVE", "81ST ST & PARK AVE")])
+@pytest.mark.parametrize(
+    ("text", "key"), [("47 ST and PROSPECT AV", "47TH ST & PROSPECT AVE"), ("81ST ST and PARK AVE", "81ST ST & PARK AVE")]
+)
 def test_a_numbered_street_is_not_a_house_number(text: str, key: str) -> None:
     assert parse_address(text).key == key
 
 
-@pytest.mark.parametrize(("text", "block"), [("4426 Jackson Ave", "4400 JACKSON AVE"), ("1000 LOCUST ST", "1000 LOCUST ST"), ("7 MAIN ST", "0 MAIN ST")])
+@pytest.mark.parametrize(
+    ("text", "block"), [("4426 Jackson Ave", "4400 JACKSON AVE"), ("1000 LOCUST ST", "1000 LOCUST ST"), ("7 MAIN ST", "0 MAIN ST")]
+)
 def test_the_block_is_the_hundred(text: str, block: str) -> None:
     assert parse_address(text).block_key == block
 
@@ -73,7 +77,12 @@ def test_a_frame_keeps_its_index_and_missing_values() -> None:
     assert frame["address_kind"].tolist() == ["numbered", "none"]
 
 
-@given(st.integers(1, 20000), st.sampled_from(["N", "E", "NW", ""]), st.sampled_from(["OAK", "47TH", "ST JOHN", "MARTIN LUTHER KING JR"]), st.sampled_from(["ST", "AVE", "TER", "BLVD"]))
+@given(
+    st.integers(1, 20000),
+    st.sampled_from(["N", "E", "NW", ""]),
+    st.sampled_from(["OAK", "47TH", "ST JOHN", "MARTIN LUTHER KING JR"]),
+    st.sampled_from(["ST", "AVE", "TER", "BLVD"]),
+)
 def test_a_canonical_key_is_its_own_key(number: int, direction: str, name: str, kind: str) -> None:
     key = parse_address(f"{number} {direction} {name} {kind}").key
     assert key is not None

@@ -109,7 +109,9 @@ def test_one_rule_decides_for_points_on_edges_and_corners() -> None:
     st.lists(
         st.fixed_dictionaries(
             {
-                "address": st.sampled_from([None, "1000 Locust St", "1000  LOCUST ST", "1008 LOCUST ST", "77 NOWHERE AVE", "E 10 ST and LOCUST ST"]),
+                "address": st.sampled_from(
+                    [None, "1000 Locust St", "1000  LOCUST ST", "1008 LOCUST ST", "77 NOWHERE AVE", "E 10 ST and LOCUST ST"]
+                ),
                 "address_precision": st.sampled_from(["exact", "block", "intersection", "none"]),
                 "parcel_id": st.sampled_from([None, "1", "3", "999"]),
                 "longitude": st.sampled_from([None, middle(0)[0], middle(5)[0], WEST - 1]),

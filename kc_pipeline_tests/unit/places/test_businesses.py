@@ -22,7 +22,10 @@ def districts() -> pd.DataFrame:
 def test_the_classes_of_one_licence_are_one_business() -> None:
     _, businesses = world(
         parcels(("1", "1000 Locust St", 0)),
-        licenses(("9", "EXPRESS STOP", "Gasoline Stations", "1000 LOCUST ST", None, None), ("9", "EXPRESS STOP", "Tobacco", "1000  LOCUST ST", None, None)),
+        licenses(
+            ("9", "EXPRESS STOP", "Gasoline Stations", "1000 LOCUST ST", None, None),
+            ("9", "EXPRESS STOP", "Tobacco", "1000  LOCUST ST", None, None),
+        ),
     )
     row = businesses.to_dict("records")[0]
     assert len(businesses) == 1
@@ -32,7 +35,9 @@ def test_the_classes_of_one_licence_are_one_business() -> None:
 
 def test_two_names_at_one_address_stay_two_businesses_on_one_place() -> None:
     lots = parcels(("1", "1000 Locust St", 0))
-    gazetteer, businesses = world(lots, licenses(("1", "A", "x", "1000 LOCUST ST", None, None), ("2", "B", "x", "1000 LOCUST ST STE 2", None, None)))
+    gazetteer, businesses = world(
+        lots, licenses(("1", "A", "x", "1000 LOCUST ST", None, None), ("2", "B", "x", "1000 LOCUST ST STE 2", None, None))
+    )
     places = build_business_parcels(businesses, lots, gazetteer, districts())
     assert len(businesses) == 2
     assert places[["business_parcel_id", "business_names", "business_count", "neighborhood"]].to_dict("records") == [
@@ -47,13 +52,17 @@ def test_a_licence_and_a_food_permit_of_one_name_and_place_are_one_business() ->
           "no_location_reason": "missing"}]
     ).astype({"latitude": float, "longitude": float})  # fmt: skip
     permits["address"] = "1000 Locust St."
-    _, businesses = world(parcels(("1", "1000 Locust St", 0)), licenses(("9", "JOES DELI LLC", "Restaurants", "1000 LOCUST ST", None, None)), permits)
+    _, businesses = world(
+        parcels(("1", "1000 Locust St", 0)), licenses(("9", "JOES DELI LLC", "Restaurants", "1000 LOCUST ST", None, None)), permits
+    )
     assert businesses[["license_id", "permit_number"]].to_dict("records") == [{"license_id": "9", "permit_number": "P7"}]
 
 
 def test_a_business_without_a_parcel_keeps_its_address_as_place() -> None:
     _, businesses = world(parcels(("1", "1 Main St", 0)), licenses(("9", "A", "x", "700 OAK ST", -94.0, 39.0)))
-    assert businesses[["business_parcel_id", "match_method"]].to_dict("records") == [{"business_parcel_id": "address:700 OAK ST", "match_method": "none"}]
+    assert businesses[["business_parcel_id", "match_method"]].to_dict("records") == [
+        {"business_parcel_id": "address:700 OAK ST", "match_method": "none"}
+    ]
 
 
 def test_a_point_in_a_parcel_is_used_only_where_the_parcels_own_address_agrees() -> None:
@@ -71,7 +80,9 @@ def test_a_licence_in_another_town_is_left_out() -> None:
 
 
 def test_a_lapsed_licence_is_not_active() -> None:
-    rows = pd.concat([licenses(("1", "A", "x", "1 MAIN ST", None, None)), licenses(("2", "B", "x", "2 MAIN ST", None, None))], ignore_index=True)
+    rows = pd.concat(
+        [licenses(("1", "A", "x", "1 MAIN ST", None, None)), licenses(("2", "B", "x", "2 MAIN ST", None, None))], ignore_index=True
+    )
     rows["valid_until"] = [pd.Timestamp("2026-12-31").date(), pd.Timestamp("2024-12-31").date()]
     lots = parcels(("1", "1 Main St", 0), ("2", "2 Main St", 1))
     gazetteer, businesses = world(lots, rows)
@@ -105,7 +116,13 @@ def test_an_address_with_two_parcels_in_one_register_has_none() -> None:
 
 def test_places_of_a_block_are_counted_once() -> None:
     lots = parcels(("1", "1001 Main St", 0), ("2", "1003 Main St", 1))
-    gazetteer = build_gazetteer({"parcels": lots, "business_licenses": licenses(("1", "A", "x", "1003 MAIN ST", None, None), ("2", "B", "x", "1099 MAIN ST", None, None))}, lots["parcel_id"].unique())
+    gazetteer = build_gazetteer(
+        {
+            "parcels": lots,
+            "business_licenses": licenses(("1", "A", "x", "1003 MAIN ST", None, None), ("2", "B", "x", "1099 MAIN ST", None, None)),
+        },
+        lots["parcel_id"].unique(),
+    )
     assert count_places_per_block(gazetteer).to_dict() == {"1000 MAIN ST": 3}
 
 

@@ -19,7 +19,11 @@ def streets(*keys: str) -> pa.Table:
     schema = to_arrow(TABLES["clean/streets"])
     values = {"record_id": list(keys), "data_set": ["x"] * len(keys), "pull_id": ["1"] * len(keys), "row_hash": ["h"] * len(keys)}
     columns = [
-        pa.array(values[f.name], f.type) if f.name in values else pa.array([0] * len(keys), f.type) if not f.nullable else pa.nulls(len(keys), f.type)
+        pa.array(values[f.name], f.type)
+        if f.name in values
+        else pa.array([0] * len(keys), f.type)
+        if not f.nullable
+        else pa.nulls(len(keys), f.type)
         for f in schema
     ]
     return pa.table(columns, schema=schema)
@@ -64,7 +68,9 @@ def quality(good: dict[str, int], newest: dict[str, date | None], failures: dict
     return {row["feed"]: (row["source_status"], row["status_reason"]) for row in rows.to_dict("records")}
 
 
-@pytest.mark.parametrize(("newest", "status"), [(date(2026, 6, 30), "fresh"), (date(2026, 6, 10), "fresh"), (date(2026, 6, 9), "stale"), (None, "stale")])
+@pytest.mark.parametrize(
+    ("newest", "status"), [(date(2026, 6, 30), "fresh"), (date(2026, 6, 10), "fresh"), (date(2026, 6, 9), "stale"), (None, "stale")]
+)
 def test_a_feed_is_stale_when_its_lag_does_not_explain_the_gap(newest: date | None, status: str) -> None:
     assert quality({"police_reports": 5}, {"police_reports": newest})["police_reports"][0] == status
 
@@ -76,11 +82,15 @@ def test_a_feed_without_rows_is_silent_and_says_that_this_is_not_safe() -> None:
 
 
 def test_a_failed_refresh_is_told_with_its_message() -> None:
-    status, reason = quality({"police_reports": 5}, {"police_reports": date(2026, 6, 30)}, {"police_reports": "portal is down"})["police_reports"]
+    status, reason = quality({"police_reports": 5}, {"police_reports": date(2026, 6, 30)}, {"police_reports": "portal is down"})[
+        "police_reports"
+    ]
     assert status == "failed"
     assert "portal is down" in reason
 
 
 def test_stale_event_feeds_are_listed_by_name() -> None:
-    frame = pd.DataFrame({"feed": ["calls_911", "streets", "police_reports", "dumping_complaints"], "source_status": ["silent", "silent", "fresh", "failed"]})
+    frame = pd.DataFrame(
+        {"feed": ["calls_911", "streets", "police_reports", "dumping_complaints"], "source_status": ["silent", "silent", "fresh", "failed"]}
+    )
     assert stale_event_feeds(frame) == "calls_911;dumping_complaints"
