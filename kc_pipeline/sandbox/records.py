@@ -1,6 +1,6 @@
 """The rows that the local portal serves: any number of data sets in one SQLite file.
 
-Writing whole data sets and opening read-only connections live here. What a query means is in `soql`; how a row
+Writing whole data sets and opening read-only connections live here. What a query means is in `query`; how a row
 looks on the wire is in `portal`; where rows come from is in `city` and `replay`.
 """
 

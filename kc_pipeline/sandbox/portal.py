@@ -1,0 +1,291 @@
+"""A city portal over loopback: Socrata's SODA 2.1 and ArcGIS REST over the rows of a record store.
+
+It can misbehave on demand, so that an operator or a test can rehearse what real portals do.
+"""
+
+import csv
+import gzip
+import io
+import json
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from kc_pipeline.sandbox.layers import LayerError, describe_layer, query_layer
+from kc_pipeline.sandbox.query import Query, QueryError, add_functions, translate_soda
+from kc_pipeline.sandbox.records import DataSetInfo, DeclaredColumn, RecordStore
+
+_SHAPES = frozenset({"point", "multipolygon", "polygon", "multiline", "line", "location"})
+_JSON = "application/json;charset=utf-8"
+_CSV = "text/csv; charset=UTF-8"
+_RESOURCE = re.compile(r"/resource/([a-z0-9]{4}-[a-z0-9]{4})\.(json|csv)")
+_VIEW = re.compile(r"/api/views/([a-z0-9]{4}-[a-z0-9]{4})\.json")
+_LAYER = re.compile(r"/arcgis/rest/services/(.+/(?:MapServer|FeatureServer)/\d+)(/query)?/?")
+
+
+@dataclass
+class Faults:
+    """Misbehaviours of the next pages of rows; a number says how many pages, and is counted down.
+
+    Attributes:
+        server_error: answer 503.
+        throttle: answer 429 with Retry-After 1.
+        accepted: answer 202.
+        html: answer 200 with a maintenance page.
+        cut_body: break the connection in the middle of the body.
+        truncate_page: leave out the end of the body, with a consistent length.
+        early_empty: answer an empty page.
+        short_pages: give at most so many rows a page, always.
+        no_id_compare: 1: refuse filters that compare :id, always.
+    """
+
+    server_error: int = 0
+    throttle: int = 0
+    accepted: int = 0
+    html: int = 0
+    cut_body: int = 0
+    truncate_page: int = 0
+    early_empty: int = 0
+    short_pages: int = 0
+    no_id_compare: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, texts: Sequence[str]) -> "Faults":
+        """Faults from texts such as 'server-error=2' or 'no-id-compare'.
+
+        Raises:
+            ValueError: a text names no fault; the message lists them.
+        """
+        known = [f.name for f in fields(cls) if not f.name.startswith("_")]
+        faults = cls()
+        for text in texts:
+            name, _, number = text.partition("=")
+            if name.replace("-", "_") not in known or not (number or "1").isdigit():
+                raise ValueError(f"{text!r} is no fault; there are {', '.join(n.replace('_', '-') + '=N' for n in known)}")
+            setattr(faults, name.replace("-", "_"), int(number or "1"))
+        return faults
+
+    def strikes(self, name: str) -> bool:
+        """Whether a counted fault befalls this page."""
+        with self._lock:
+            left = int(getattr(self, name))
+            setattr(self, name, max(left - 1, 0))
+        return left > 0
+
+
+class Portal:
+    """The portal, serving in a thread while its context lasts, or until interrupted."""
+
+    def __init__(self, store: RecordStore, host: str = "127.0.0.1", port: int = 0, faults: Faults | None = None) -> None:
+        """Bind the address; port 0 takes any free one."""
+        handler = type("Handler", (_Handler,), {"store": store, "faults": faults or Faults()})
+        self._server = ThreadingHTTPServer((host, port), handler)
+        self._server.daemon_threads = True
+
+    @property
+    def url(self) -> str:
+        """Base URL."""
+        return f"http://{self._server.server_address[0]!s}:{self._server.server_address[1]}"
+
+    def serve_forever(self) -> None:
+        """Serve until interrupted."""
+        try:
+            self._server.serve_forever()
+        except KeyboardInterrupt:
+            self._server.server_close()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    store: RecordStore
+    faults: Faults
+
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+        parts = urlsplit(self.path)
+        self._route(unquote(parts.path), dict(parse_qsl(parts.query, keep_blank_values=True)))
+
+    def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
+        self._route(unquote(urlsplit(self.path).path), dict(parse_qsl(body, keep_blank_values=True)))
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+        """Keep quiet."""
+
+    def _route(self, path: str, arguments: dict[str, str]) -> None:
+        if match := _RESOURCE.fullmatch(path):
+            self._resource(match[1], match[2], arguments)
+        elif match := _VIEW.fullmatch(path):
+            info = self.store.info(match[1])
+            self._send_json(_view(info) if info else _missing(match[1]), 200 if info else 404)
+        elif path == "/api/views.json":
+            listed = [info for info in self.store.data_sets() if info.protocol == "socrata"]
+            self._send_json([{"id": i.data_set, "name": i.name, "rowsUpdatedAt": int(i.rows_updated_at.timestamp())} for i in listed])
+        elif match := _LAYER.fullmatch(path):
+            self._layer(match[1], bool(match[2]), arguments)
+        else:
+            self._send_json({"code": "not_found", "error": True, "message": f"Cannot find {path}"}, 404)
+
+    def _resource(self, data_set: str, form: str, arguments: dict[str, str]) -> None:
+        info = self.store.info(data_set)
+        if info is None:
+            self._send_json(_missing(data_set), 404)
+            return
+        if self.faults.short_pages:
+            arguments = {**arguments, "$limit": str(min(int(arguments.get("$limit", "1000")), self.faults.short_pages))}
+        try:
+            query = translate_soda(info, arguments)
+        except QueryError as error:
+            self._send_json({"message": str(error), "errorCode": error.code, "data": {"column": error.subject}}, 400)
+            return
+        if query.compares_id and self.faults.no_id_compare:
+            self._send_json({"message": "Type mismatch for op$>: row_identifier", "errorCode": "query.soql.type-mismatch", "data": {}}, 400)
+            return
+        if query.is_page and self._misbehave():
+            return
+        if query.is_page and self.faults.strikes("early_empty"):
+            rows: list[tuple[Any, ...]] = []
+        else:
+            with self._connection() as connection:
+                rows = connection.execute(query.sql, query.values).fetchall()
+        body = _csv_page(query, rows) if form == "csv" else _json_page(query, rows)
+        headers = {
+            "X-SODA2-Fields": json.dumps([o.field_name for o in query.outputs]),
+            "X-SODA2-Types": json.dumps([o.data_type for o in query.outputs]),
+            "Last-Modified": format_datetime(info.rows_updated_at, usegmt=True),
+        }
+        self._send(body, _CSV if form == "csv" else _JSON, headers=headers, may_break=query.is_page)
+
+    def _layer(self, layer: str, is_query: bool, arguments: dict[str, str]) -> None:
+        info = self.store.info(layer)
+        if info is None:
+            self._send_json({"error": {"code": 404, "message": "Layer not found", "details": []}})
+            return
+        if not is_query:
+            self._send_json(describe_layer(info))
+            return
+        is_page = arguments.get("returnCountOnly") != "true"
+        if is_page and self._misbehave():
+            return
+        try:
+            with self._connection() as connection:
+                answer = query_layer(info, connection, arguments)
+        except (LayerError, ValueError) as error:
+            self._send_json({"error": {"code": 400, "message": "Unable to perform query.", "details": [str(error)]}})
+            return
+        self._send(json.dumps(answer).encode(), _JSON, may_break=is_page)
+
+    def _misbehave(self) -> bool:
+        """Answer wrongly if a fault strikes; whether it did."""
+        if self.faults.strikes("server_error"):
+            self._send(b"Service Unavailable", "text/plain", 503)
+        elif self.faults.strikes("throttle"):
+            self._send_json({"error": True, "message": "Too Many Requests"}, 429, {"Retry-After": "1"})
+        elif self.faults.strikes("accepted"):
+            self._send(b"", _JSON, 202)
+        elif self.faults.strikes("html"):
+            self._send(b"<html><body>Down for maintenance</body></html>", "text/html")
+        else:
+            return False
+        return True
+
+    @contextmanager
+    def _connection(self) -> Iterator[Any]:
+        with self.store.reading() as connection:
+            add_functions(connection)
+            yield connection
+
+    def _send_json(self, answer: object, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        self._send(json.dumps(answer).encode(), _JSON, status, headers)
+
+    def _send(self, body: bytes, media_type: str, status: int = 200, headers: dict[str, str] | None = None, *, may_break: bool = False) -> None:
+        if may_break and self.faults.strikes("truncate_page"):
+            body = body[: len(body) * 2 // 3]
+        coding = {}
+        if "gzip" in self.headers.get("Accept-Encoding", "") and len(body) > 1000:
+            body, coding = gzip.compress(body, 1, mtime=0), {"Content-Encoding": "gzip"}
+        self.send_response(status)
+        for name, value in {"Content-Type": media_type, "Content-Length": str(len(body)), **coding, **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if may_break and self.faults.strikes("cut_body"):
+            self.wfile.write(body[: len(body) // 2])
+            self.close_connection = True
+            return
+        self.wfile.write(body)
+
+
+def _view(info: DataSetInfo) -> dict[str, Any]:
+    columns = [{"fieldName": c.field_name, "dataTypeName": c.data_type, "name": c.field_name} for c in info.columns]
+    return {"id": info.data_set, "name": info.name, "rowsUpdatedAt": int(info.rows_updated_at.timestamp()), "columns": columns}
+
+
+def _missing(data_set: str) -> dict[str, object]:
+    return {"code": "dataset.missing", "error": True, "message": "Not found", "data": {"id": data_set}}
+
+
+def _csv_page(query: Query, rows: list[tuple[Any, ...]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerow([output.field_name for output in query.outputs])
+    shaped = [i for i, output in enumerate(query.outputs) if output.data_type in _SHAPES]
+    if not shaped:
+        writer.writerows(rows)
+    else:
+        writer.writerows([_with_text_shapes(row, query.outputs, shaped) for row in rows])
+    return text.getvalue().encode()
+
+
+def _with_text_shapes(row: tuple[Any, ...], outputs: Sequence[DeclaredColumn], shaped: list[int]) -> list[Any]:
+    values = list(row)
+    for i in shaped:
+        if values[i]:
+            values[i] = _location_text(values[i]) if outputs[i].data_type == "location" else _well_known_text(json.loads(values[i]))
+    return values
+
+
+def _well_known_text(shape: dict[str, Any]) -> str:
+    def text(part: list[Any]) -> str:
+        if not isinstance(part[0], list):
+            return " ".join(str(number) for number in part)
+        return "(" + ", ".join(text(inner) for inner in part) + ")"
+
+    inner = text(shape["coordinates"])
+    return f"{shape['type'].upper()} {inner if inner.startswith('(') else f'({inner})'}"
+
+
+def _location_text(value: str) -> str:
+    location = json.loads(value)
+    lines = []
+    if address := location.get("human_address"):
+        known = json.loads(address)
+        lines = [known.get("address", ""), f"{known.get('city', '')}, {known.get('state', '')} {known.get('zip', '')}".strip(", ")]
+    if location.get("latitude"):
+        lines.append(f"({location['latitude']}, {location['longitude']})")
+    return "\n".join(line for line in lines if line)
+
+
+def _json_page(query: Query, rows: list[tuple[Any, ...]]) -> bytes:
+    names = [output.field_name for output in query.outputs]
+    shaped = {output.field_name for output in query.outputs if output.data_type in _SHAPES}
+    records = [
+        {name: json.loads(value) if name in shaped else str(value) for name, value in zip(names, row, strict=True) if value is not None}
+        for row in rows
+    ]
+    return json.dumps(records).encode()

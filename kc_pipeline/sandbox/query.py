@@ -1,0 +1,197 @@
+"""SoQL, and the where clauses of ArcGIS, to SQLite: as much of them as clients of city portals use.
+
+Text is cut into tokens.  Names must be columns, keywords or known functions; values become bound parameters; nothing else
+passes, so that nothing a client writes reaches SQLite as SQL.
+"""
+
+import re
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kc_pipeline.sandbox.records import DataSetInfo, DeclaredColumn
+
+DEFAULT_LIMIT = 1000
+MALFORMED = "query.compiler.malformed"
+NO_COLUMN = "query.soql.no-such-column"
+NO_FUNCTION = "query.soql.no-such-function"
+
+_TOKEN = re.compile(r"\s*(?:('(?:[^']|'')*')|(\d+(?:\.\d+)?)|`?(:?@?[A-Za-z_][\w@]*)`?|(<=|>=|<>|!=|[=<>(),*+-]))")
+_KEYWORDS = frozenset({"and", "or", "not", "in", "is", "null", "between", "like", "asc", "desc", "true", "false"})
+_AGGREGATES = {"count": "COUNT", "max": "MAX", "min": "MIN", "sum": "SUM", "avg": "AVG"}
+_FUNCTIONS = {
+    "upper": "UPPER", "lower": "LOWER", "starts_with": "starts_with",
+    "date_trunc_y": "date_trunc_y", "date_trunc_ym": "date_trunc_ym", "date_trunc_ymd": "date_trunc_ymd",
+}  # fmt: skip
+_NUMBERS = frozenset({"number", "esriFieldTypeInteger", "esriFieldTypeSmallInteger", "esriFieldTypeDouble", "esriFieldTypeDate"})
+
+
+class QueryError(ValueError):
+    """A query that the portal refuses.
+
+    Attributes:
+        code: Socrata's error code.
+        subject: the name or text at fault.
+    """
+
+    def __init__(self, code: str, message: str, subject: str) -> None:
+        super().__init__(message)
+        self.code, self.subject = code, subject
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of SQLite SQL with its bound values."""
+
+    sql: str
+    values: tuple[str, ...] = ()
+    is_aggregate: bool = False
+
+
+@dataclass(frozen=True)
+class Query:
+    """A translated SODA query.
+
+    Attributes:
+        sql: the whole SELECT.
+        values: bound values.
+        outputs: name and declared type of each column of the answer.
+        is_page: whether it asks for rows, not for counts or groups.
+        compares_id: whether its filter compares the row identifier.
+    """
+
+    sql: str
+    values: tuple[str, ...]
+    outputs: tuple[DeclaredColumn, ...]
+    is_page: bool
+    compares_id: bool
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """Teach a connection the portal's functions that SQLite lacks."""
+    ends = {"date_trunc_y": (4, "-01-01T00:00:00.000"), "date_trunc_ym": (7, "-01T00:00:00.000"), "date_trunc_ymd": (10, "T00:00:00.000")}
+    for name, (kept, end) in ends.items():
+        connection.create_function(name, 1, lambda text, k=kept, e=end: None if text is None else text[:k] + e, deterministic=True)
+    connection.create_function("starts_with", 2, lambda text, start: None if text is None else int(text.startswith(start)), deterministic=True)
+
+
+def translate_text(text: str, columns: Mapping[str, str]) -> Piece:
+    """A condition, expression or list of them.
+
+    Args:
+        text: what the client wrote.
+        columns: name in small letters -> SQL of the column.
+
+    Raises:
+        QueryError: something in it is no value, column, keyword or function.
+    """
+    tokens = _tokens(text)
+    sql: list[str] = []
+    values: list[str] = []
+    is_aggregate = False
+    for position, (kind, token) in enumerate(tokens):
+        calls = position + 1 < len(tokens) and tokens[position + 1][1] == "("
+        lower = token.lower()
+        if kind == "string":
+            sql.append("?")
+            values.append(token[1:-1].replace("''", "'"))
+        elif kind != "name":
+            sql.append(token)
+        elif calls and lower not in _KEYWORDS:
+            if lower not in _AGGREGATES and lower not in _FUNCTIONS:
+                raise QueryError(NO_FUNCTION, f"No such function: {token}", token)
+            is_aggregate |= lower in _AGGREGATES
+            sql.append(_AGGREGATES.get(lower) or _FUNCTIONS[lower])
+        elif lower in columns:
+            sql.append(columns[lower])
+        elif lower in _KEYWORDS:
+            sql.append(token.upper())
+        else:
+            raise QueryError(NO_COLUMN, f"No such column: {token}", token)
+    return Piece(" ".join(sql), tuple(values), is_aggregate)
+
+
+def compared_columns(info: DataSetInfo) -> dict[str, str]:
+    """SQL by which each column of a data set is compared; numbers are stored as text and compared as numbers."""
+    return {
+        column.field_name.lower(): f"CAST(c{i} AS REAL)" if column.data_type in _NUMBERS else f"c{i}"
+        for i, column in enumerate(info.stored_columns)
+    }
+
+
+def translate_soda(info: DataSetInfo, arguments: Mapping[str, str]) -> Query:
+    """The arguments of a SODA 2.1 request as one SELECT.
+
+    Raises:
+        QueryError: an argument is malformed, or names what is not there.
+    """
+    stored = {column.field_name.lower(): f"c{i}" for i, column in enumerate(info.stored_columns)}
+    compared = compared_columns(info)
+    outputs, select = _select_list(info, arguments.get("$select", "*"), stored)
+    aliases = {**compared, **{o.field_name.lower(): f'"{o.field_name}"' for o in outputs if o.field_name.lower() not in compared}}
+    clauses: list[Piece] = []
+    if where := arguments.get("$where"):
+        piece = translate_text(where, compared)
+        clauses.append(Piece(f"WHERE {piece.sql}", piece.values))
+    group = arguments.get("$group")
+    if group:
+        piece = translate_text(group, aliases)
+        clauses.append(Piece(f"GROUP BY {piece.sql}", piece.values))
+    if order := arguments.get("$order"):
+        piece = translate_text(order, aliases)
+        clauses.append(Piece(f"ORDER BY {piece.sql}", piece.values))
+    limit, offset = (_whole_number(arguments.get(name, default)) for name, default in (("$limit", str(DEFAULT_LIMIT)), ("$offset", "0")))
+    body = " ".join(clause.sql for clause in clauses)
+    values = (*(v for piece in select for v in piece.values), *(v for clause in clauses for v in clause.values))
+    named = ", ".join(f'{piece.sql} AS "{output.field_name}"' for piece, output in zip(select, outputs, strict=True))
+    is_page = not group and not any(piece.is_aggregate for piece in select)
+    sql = f"SELECT {named} FROM {info.table_name} {body} LIMIT {limit} OFFSET {offset}"  # noqa: S608 - made of checked tokens
+    return Query(sql, values, tuple(outputs), is_page, ":id" in (where or ""))
+
+
+def _select_list(info: DataSetInfo, text: str, stored: Mapping[str, str]) -> tuple[list[DeclaredColumn], list[Piece]]:
+    declared = {column.field_name.lower(): column for column in info.stored_columns}
+    outputs: list[DeclaredColumn] = []
+    pieces: list[Piece] = []
+    for part in _split(text):
+        if part == "*":
+            outputs += info.columns
+            pieces += [Piece(stored[column.field_name.lower()]) for column in info.columns]
+            continue
+        named = re.fullmatch(r"(?is)(.+?)\s+as\s+`?([A-Za-z_]\w*)`?", part)
+        expression, alias = (named[1], named[2]) if named else (part, "")
+        piece = translate_text(expression, stored)
+        column = declared.get(expression.strip("` ").lower())
+        data_type = column.data_type if column else "number" if expression.lower().startswith(("count", "sum", "avg")) else "text"
+        pieces.append(piece)
+        outputs.append(DeclaredColumn(alias or (column.field_name if column else re.sub(r"\W+", "_", expression).strip("_")), data_type))
+    return outputs, pieces
+
+
+def _split(text: str) -> list[str]:
+    """The parts between the commas that stand outside parentheses and strings."""
+    parts = re.findall(r"(?:'(?:[^']|'')*'|\([^()]*\)|[^,'()])+", text)
+    if ",".join(parts) != text or not text.strip():
+        raise QueryError(MALFORMED, f"Could not parse SoQL query \"select {text}\"", text)
+    return [part.strip() for part in parts]
+
+
+def _tokens(text: str) -> Sequence[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    position = 0
+    text = text.rstrip()
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise QueryError(MALFORMED, f"Could not parse SoQL query at line 1 character {position + 1}", text[position : position + 20])
+        string, number, name, sign = match.groups()
+        kind = "string" if string else "number" if number else "name" if name else "sign"
+        found.append((kind, string or number or name or sign))
+        position = match.end()
+    return found
+
+
+def _whole_number(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,12}", text.strip()):
+        raise QueryError(MALFORMED, f"Expected a whole number, but got {text!r}", text)
+    return int(text)

@@ -1,0 +1,91 @@
+"""A folder of recorded rows as a record store: each file is named by the portal id it was recorded from.
+
+Person columns are left out before the first write.  Row identifiers follow the order in the file; times of change are one
+fixed moment, since recordings do not have them.
+"""
+
+import gzip
+import hashlib
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from kc_pipeline.sandbox.records import DeclaredColumn, RecordStore
+
+RECORDED_AT = datetime(2000, 1, 1, tzinfo=UTC)
+_FILE = re.compile(r"([a-z0-9]{4}-[a-z0-9]{4})(\.[\w-]+)*?\.json(\.gz)?")
+_PERSON = re.compile(r"race|sex|gender|age|age_range|dob|.*phone.*|.*birth.*|victim_name|suspect_name")
+_TIMESTAMP = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{3})?Z?"
+_SHAPE_TYPES = {"Point": "point", "MultiPolygon": "multipolygon", "Polygon": "polygon", "MultiLineString": "multiline", "LineString": "line"}
+_VERSION = "1"
+
+
+def load_recordings(folder: Path, store_path: Path) -> RecordStore:
+    """The rows of every `<portal id>*.json` or `.json.gz` file of a folder, in the form SODA gave them.
+
+    Args:
+        folder: the recordings; other files in it are passed over.
+        store_path: SQLite file to make; kept as long as the folder does not change.
+
+    Raises:
+        ValueError: a file is not a list of records, or there is none; the message names it.
+    """
+    files = {match[1]: path for path in sorted(folder.iterdir()) if (match := _FILE.fullmatch(path.name))}
+    if not files:
+        raise ValueError(f"{folder}: no file is named by a portal id, such as d4px-6rwg.json.gz")
+    seen = "\n".join(f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files.values())
+    fingerprint = hashlib.sha256(f"{_VERSION}\n{seen}".encode()).hexdigest()
+    if store_path.exists() and RecordStore(store_path).note("recordings") == fingerprint:
+        return RecordStore(store_path)
+    temporary = store_path.with_name(f".{store_path.name}.new")
+    temporary.unlink(missing_ok=True)
+    store = RecordStore(temporary)
+    for data_set, path in files.items():
+        columns, rows = _read(path)
+        store.replace(data_set, "socrata", path.name, columns, rows, RECORDED_AT)
+    store.set_note("recordings", fingerprint)
+    store.close()
+    temporary.replace(store_path)
+    return RecordStore(store_path)
+
+
+def _read(path: Path) -> tuple[list[DeclaredColumn], pd.DataFrame]:
+    content = path.read_bytes()
+    records = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise ValueError(f"{path}: not a list of records")
+    names = dict.fromkeys(name for record in records for name in record)
+    kept = [name for name in names if not name.startswith(":@") and not _PERSON.fullmatch(name.lower())]
+    columns, values = [], {}
+    for name in kept:
+        given = [record.get(name) for record in records]
+        columns.append(DeclaredColumn(name, _declared_type(given)))
+        values[name] = [_text(value) for value in given]
+    moment = RECORDED_AT.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    rows = pd.DataFrame(values, dtype=object)
+    rows[":id"] = [f"row-{number:08d}" for number in range(len(records))]
+    rows[":created_at"] = rows[":updated_at"] = moment
+    return columns, rows
+
+
+def _declared_type(values: list[Any]) -> str:
+    """The Socrata type that a column must have had."""
+    given = [value for value in values if value is not None]
+    first = given[0] if given else ""
+    if isinstance(first, dict):
+        return _SHAPE_TYPES.get(first.get("type", ""), "location" if {"latitude", "human_address"} & set(first) else "text")
+    if isinstance(first, bool):
+        return "checkbox"
+    if isinstance(first, (int, float)):
+        return "number"
+    return "calendar_date" if given and all(isinstance(v, str) and re.fullmatch(_TIMESTAMP, v) for v in given) else "text"
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value)
