@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -17,7 +18,6 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import click
-from rich.console import Console
 
 from kc_pipeline.catalog.geography import TIME_ZONE
 from kc_pipeline.settings import SANDBOX_PORT, SOURCES, Settings, load_settings
@@ -34,6 +34,8 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.group()
 def main() -> None:
     """Kansas City's business risk platform."""
+    # Dagster warns of each use of a feature it calls beta; ours are pinned and tested.
+    warnings.filterwarnings("ignore", message=r".* is currently in beta", module=r"dagster\..*")
 
 
 @main.command()
@@ -54,7 +56,7 @@ def run(as_of: datetime | None, source: str | None, scale: float, recordings: Pa
     from kc_pipeline.sandbox.city import ANCHOR_DATE
     from kc_pipeline.sandbox.serving import open_source
 
-    console = Console()
+    console = report.wide_console()
     settings = load_settings(os.environ, source)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -87,7 +89,7 @@ def top(source: str | None, count: int) -> None:
     """Show the business parcels of highest provisional risk, as the BI view gives them."""
     from kc_pipeline import report
 
-    report.print_top(Console(), _platform(source), count)
+    report.print_top(report.wide_console(), _platform(source), count)
 
 
 @main.command()
@@ -98,7 +100,7 @@ def explain(business: str, source: str | None) -> None:
     from kc_pipeline import report
 
     try:
-        report.print_explanation(Console(), _platform(source), business)
+        report.print_explanation(report.wide_console(), _platform(source), business)
     except LookupError as error:
         raise click.ClickException(str(error.args[0])) from None
 

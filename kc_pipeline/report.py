@@ -1,6 +1,6 @@
 """What `kc` prints: the account of a run, the highest places, the events behind one place."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +20,13 @@ _SHORT = {
     "streetlight_outages": "lights",
     "dumping_complaints": "dumping",
 }
+_NARROWEST = 150
+
+
+def wide_console() -> Console:
+    """A console wide enough for the tables, also where the output is a file or a narrow pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, _NARROWEST))
 
 
 def print_run(console: Console, platform: "Platform", result: "RunReport", seconds: float) -> None:
@@ -48,17 +55,10 @@ def print_run(console: Console, platform: "Platform", result: "RunReport", secon
 def print_sources(console: Console, platform: "Platform") -> None:
     """One line per feed: rows received and what became of them, and its status in the current snapshot."""
     status = {row["feed"]: row for row in platform.warehouse.read_view(_QUALITY_VIEW).to_pylist()}
-    table = Table(title="Feeds: source rows received = good + quarantined + duplicates")
-    for column, justify in (
-        ("feed", "left"),
-        ("received", "right"),
-        ("good", "right"),
-        ("quarantined", "right"),
-        ("duplicates", "right"),
-        ("events or records", "right"),
-        ("status", "left"),
-    ):
-        table.add_column(column, justify="right" if justify == "right" else "left")
+    table = Table("feed", title="Feeds: source rows received = good + quarantined + duplicates")
+    for column in ("received", "good", "quarantined", "duplicates", "events or records"):
+        table.add_column(column, justify="right")
+    table.add_column("status")
     for feed, counts in steps.account_by_feed(platform).items():
         said = status.get(feed, {}).get("source_status", "not judged")
         table.add_row(feed, *(f"{count:,}" for count in counts), said if said == "fresh" else f"[yellow]{said}[/yellow]")
@@ -92,7 +92,8 @@ def print_explanation(console: Console, platform: "Platform", business: str) -> 
     place = steps.find_place(platform, business)
     console.print(f"[bold]{place['business_names']}[/bold], {place['address']} ({place['business_parcel_id']})", highlight=False)
     console.print(
-        f"as of {place['as_of']}: rank {place['risk_rank']}, score {place['risk_score']} (provisional), stale sources: {place['stale_sources'] or 'none'}",
+        f"as of {place['as_of']}: rank {place['risk_rank']}, score {place['risk_score']} (provisional), "
+        f"stale sources: {place['stale_sources'] or 'none'}",
         highlight=False,
     )
     counts = Table("feed", title="Events tied EXACT or NEAR, and shares of block events")
@@ -122,20 +123,27 @@ def print_explanation(console: Console, platform: "Platform", business: str) -> 
     console.print(events)
 
 
-def _print_places(console: Console, rows: list[dict], title: str) -> None:  # type: ignore[type-arg]
-    table = Table("rank", "business", "address", title=title)
-    for column in ("score", "homicides", *(_SHORT[feed] for feed in EVENT_FEEDS)):
-        table.add_column(column, justify="right")
+def _print_places(console: Console, rows: list[dict[str, Any]], title: str) -> None:
+    table = Table(title=title, caption="counts: EXACT and NEAR events of the 365 days before")
+    table.add_column("rank", justify="right", no_wrap=True, min_width=4)
+    table.add_column("business", no_wrap=True)
+    table.add_column("address", no_wrap=True)
+    for column in ("score", "homicides", *_SHORT.values()):
+        table.add_column(column, justify="right", no_wrap=True, min_width=min(len(column), 6))
     for row in rows:
-        names = row["business_names"] or ""
-        counts = (str(row[f"{feed}_count_365d"]) for feed in EVENT_FEEDS)
+        counts = (str(row[f"{feed}_count_365d"]) for feed in _SHORT)
         table.add_row(
             str(row["risk_rank"]),
-            names if len(names) < 48 else names[:45] + "...",
+            _first_name(row["business_names"], row["business_count"]),
             row["address"],
             f"{row['risk_score']:.1f}",
             str(row["homicide_count_365d"]),
             *counts,
         )
-    table.caption = "counts: EXACT and NEAR events of the 365 days before"
     console.print(table)
+
+
+def _first_name(names: str, count: int) -> str:
+    """The first business of a place, and how many others stand there."""
+    first = names.split(";")[0]
+    return (first if len(first) <= 30 else first[:29] + "…") + (f" +{count - 1}" if count > 1 else "")

@@ -52,10 +52,11 @@ def refresh_raw(platform: Platform, feed: Feed, open_from: str) -> "FeedRefresh"
 
 @dataclass(frozen=True)
 class CleanReport:
-    """What cleaning did: commits, and this feed's whole account."""
+    """What cleaning did: commits, this feed's whole account, and the rows of its clean table."""
 
     commits: tuple["Commit", ...]
     account: "pa.Table"
+    row_count: int
 
     def total(self, column: str) -> int:
         """Sum of one count over all data sets and months."""
@@ -81,7 +82,7 @@ def clean_feed(platform: Platform, feed: Feed) -> CleanReport:
     for months in _batches(feed, {month for _, month in fresh}, {month for _, month in latest}):
         platform.progress(f"clean {feed.name}: {months[0]} to {months[-1]}" if len(months) > 1 else f"clean {feed.name}: {months[0]}")
         commits += _clean_partitions(platform, feed, [m for (_, month), m in sorted(latest.items()) if month in months], months)
-    return CleanReport(tuple(commits), lake.read("quality/reconciliation", partitions=[feed.name]))
+    return CleanReport(tuple(commits), lake.read("quality/reconciliation", partitions=[feed.name]), lake.count(f"clean/{feed.name}"))
 
 
 def _batches(feed: Feed, fresh: set[str], everything: set[str]) -> Iterable[list[str]]:
@@ -201,7 +202,8 @@ def judge_sources(platform: Platform, as_of: date, run_id: str) -> "Commit":
         usable = seen[(seen["available_date"] <= as_of) & (seen["report_date"] < as_of)]
         newest[feed] = usable["report_date"].max() if len(usable) else None
     account = _frame(platform, "quality/reconciliation")
-    rows = source_quality(account, newest, read_failures(platform.settings.raw_dir), as_of)
+    counts = {feed: platform.lake.count(f"clean/{feed}") for feed in FEEDS}
+    rows = source_quality(account, counts, newest, read_failures(platform.settings.raw_dir), as_of)
     return _write_mart(platform, "marts/source_quality", rows, as_of, run_id, ["quality/reconciliation"])
 
 
@@ -275,10 +277,13 @@ def day_after_newest_event(platform: Platform) -> date:
 
 
 def account_by_feed(platform: Platform) -> dict[str, tuple[int, ...]]:
-    """Feed -> rows received, good, quarantined, duplicates, and events or records made."""
-    columns = [f"{name}_count" for name in ("received", "good", "quarantined", "duplicate", "event")]
+    """Feed -> source rows received, good, quarantined and duplicate, and rows of the clean table made from them."""
+    columns = [f"{name}_count" for name in ("received", "good", "quarantined", "duplicate")]
     totals = _frame(platform, "quality/reconciliation").groupby("feed")[columns].sum()
-    return {feed: tuple(int(n) for n in totals.loc[feed]) if feed in totals.index else (0,) * len(columns) for feed in FEEDS}
+    return {
+        feed: (*(int(n) for n in (totals.loc[feed] if feed in totals.index else [0] * len(columns))), platform.lake.count(f"clean/{feed}"))
+        for feed in FEEDS
+    }
 
 
 def quarantine_by_rule(platform: Platform) -> list[tuple[str, str, int]]:

@@ -32,11 +32,11 @@ def build_gazetteer(registers: Mapping[str, pd.DataFrame], known_parcels: pd.Ind
     by_address = named.groupby("address_key", sort=True)
     addresses = by_address.agg(
         block_key=("block_key", "first"),
-        zip_code=("zip_code", _most_common),
         latitude=("latitude", "median"),
         longitude=("longitude", "median"),
-        evidence=("register", lambda names: ";".join(sorted(set(names)))),
     )
+    addresses["zip_code"] = _most_common(named, "zip_code").reindex(addresses.index)
+    addresses["evidence"] = _register_names(named).reindex(addresses.index)
     addresses["parcel_id"] = _parcel_of_address(named).reindex(addresses.index).astype("str")
     return addresses.reset_index()[_COLUMNS]
 
@@ -53,9 +53,21 @@ def _numbered(name: str, rows: pd.DataFrame) -> pd.DataFrame:
     return kept[kept["address_kind"] == "numbered"].assign(register=name)
 
 
-def _most_common(values: pd.Series) -> str | None:
-    counts = values.value_counts()
-    return None if counts.empty else min(counts.index[counts == counts.iloc[0]])
+def _most_common(named: pd.DataFrame, column: str) -> pd.Series:
+    """The value that most rows of an address have, the lowest of several, indexed by address_key."""
+    votes = named.groupby(["address_key", column]).size().rename("votes").reset_index()
+    votes = votes.sort_values(["address_key", "votes", column], ascending=[True, False, True])
+    return votes.drop_duplicates("address_key").set_index("address_key")[column]
+
+
+def _register_names(named: pd.DataFrame) -> pd.Series:
+    """Names of the registers that know an address, sorted, separated by ';', indexed by address_key."""
+    pairs = named[["address_key", "register"]].drop_duplicates().sort_values(["address_key", "register"])
+    joined = pd.Series("", index=pairs["address_key"].unique(), dtype="str")
+    for register in sorted(pairs["register"].unique()):
+        known = joined.index.isin(pairs.loc[pairs["register"] == register, "address_key"])
+        joined = joined.mask(known, joined + ";" + register)
+    return joined.str.removeprefix(";")
 
 
 def _parcel_of_address(named: pd.DataFrame) -> pd.Series:

@@ -8,17 +8,22 @@ import pandas as pd
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.sources import FEEDS, Feed
 
-_COUNTS = ["received_count", "good_count", "quarantined_count", "duplicate_count", "event_count"]
+_COUNTS = ["received_count", "good_count", "quarantined_count", "duplicate_count"]
 NOT_FRESH = ("stale", "silent", "failed")
 
 
 def source_quality(
-    reconciliation: pd.DataFrame, newest: Mapping[str, date | None], failures: Mapping[str, str], as_of: date
+    reconciliation: pd.DataFrame,
+    event_counts: Mapping[str, int],
+    newest: Mapping[str, date | None],
+    failures: Mapping[str, str],
+    as_of: date,
 ) -> pd.DataFrame:
     """One row per feed in the columns of marts/source_quality, without the publish columns.
 
     Args:
         reconciliation: rows of quality/reconciliation.
+        event_counts: rows of each feed's clean table (an event seen in two data sets is one).
         newest: newest report date of each event feed that a score for the day may use.
         failures: feed -> message of its last refresh, where that failed.
         as_of: the day that is spoken about.
@@ -29,7 +34,7 @@ def source_quality(
         status, reason = _status(feed, int(totals.at[feed.name, "good_count"]), newest.get(feed.name), failures.get(feed.name), as_of)
         rows.append((as_of, feed.name, status, reason, newest.get(feed.name), feed.usual_lag_days))
     columns = ["as_of", "feed", "source_status", "status_reason", "newest_report_date", "usual_lag_days"]
-    return pd.DataFrame(rows, columns=columns).join(totals, on="feed")
+    return pd.DataFrame(rows, columns=columns).join(totals, on="feed").assign(event_count=[event_counts[feed] for feed in FEEDS])
 
 
 def stale_event_feeds(quality: pd.DataFrame) -> str:

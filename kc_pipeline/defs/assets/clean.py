@@ -41,7 +41,9 @@ def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run() if is_event else None,
         partitions_def=MONTHS if is_event else None,
     )
-    def clean_and_quarantine(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
+    def clean_and_quarantine(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[dg.MaterializeResult[None]]:
         report = steps.clean_feed(platform, feed)
         written = {
             table: sorted({part for c in report.commits if c.table == table for part in c.changed})
@@ -52,7 +54,7 @@ def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(
             asset_key=dg.AssetKey(clean.name.split("/")),
             metadata={
-                "dagster/row_count": report.total("event_count"),
+                "dagster/row_count": report.row_count,
                 "source_rows_received": report.total("received_count"),
                 "source_rows_good": report.total("good_count"),
                 "source_rows_duplicate": report.total("duplicate_count"),

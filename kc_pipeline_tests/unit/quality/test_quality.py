@@ -63,7 +63,8 @@ def test_coordinates_outside_the_region_are_found() -> None:
 
 def quality(good: dict[str, int], newest: dict[str, date | None], failures: dict[str, str] | None = None) -> dict[str, tuple[str, str]]:
     said = pa.concat_tables([account(feed, count, count) for feed, count in good.items()]).to_pandas()
-    rows = source_quality(said, newest, failures or {}, AS_OF)
+    rows = source_quality(said, dict.fromkeys(FEEDS, 3), newest, failures or {}, AS_OF)
+    assert rows["event_count"].eq(3).all()
     assert set(rows["feed"]) == set(FEEDS)
     return {row["feed"]: (row["source_status"], row["status_reason"]) for row in rows.to_dict("records")}
 

@@ -15,7 +15,7 @@ from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.transform.cleaners import CLEANERS
 from kc_pipeline.transform.result import CleanResult
 
-SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 _TEXTS = st.sampled_from([None, "", " ", "A1", "a1", "B2", "0", "1", "99999", "39.1", "-94.57", "Y", "true", "2026-06-10T10:11:12.000",
                           "2026-06-11", "1923-01-01", "20260612", "soon", "3400  NORTON AV", "E 43 ST and TROOST AV", "UNKNOWN", "13A", "332"])  # fmt: skip
 
