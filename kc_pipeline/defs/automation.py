@@ -12,11 +12,17 @@ RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_p
 _INGEST = dg.AssetSelection.groups("raw", "clean", "quarantine")
 _MARTS = dg.AssetSelection.groups("core", "marts", "warehouse")
 
-# Months that a feed never had are no reason to wait; a failed blocking check is. Of the days, only the newest is asked for.
-WHEN_INPUTS_CHANGED = (
-    dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
-    & dg.AutomationCondition.all_deps_blocking_checks_passed()
-).with_label("when an input changed and its checks passed")
+# Months that a feed never had are no reason to wait; a failed blocking check is.
+_EAGER = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
+_CHECKED = dg.AutomationCondition.all_deps_blocking_checks_passed()
+WHEN_INPUTS_CHANGED = (_EAGER & _CHECKED).with_label("when an input changed and its checks passed")
+
+# Core tables and marts are partitioned differently, so they run apart: a mart waits until the core run is done instead of
+# being asked for together with it. Marts of one day are asked for together. Of the days, only the newest is asked for.
+_CORE_IS_DONE = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.newly_updated()).ignore(
+    dg.AssetSelection.groups("clean")
+) | dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested()).ignore(dg.AssetSelection.groups("core", "clean"))
+WHEN_CORE_IS_DONE = (_EAGER.replace("any_deps_updated", _CORE_IS_DONE) & _CHECKED).with_label("today's, when an input was made and checked")
 
 ingest_job = dg.define_asset_job(
     "ingest",

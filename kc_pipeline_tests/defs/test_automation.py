@@ -59,6 +59,8 @@ def test_core_and_todays_marts_follow_an_ingest_once(instance: dg.DagsterInstanc
     for _ in range(6):
         result = tick(instance, cursor)
         cursor = result.cursor
+        layers = {name.split("/")[0] for name in requested(result)}
+        assert layers <= {"core"} or layers <= {"marts", "warehouse"}, "marts are asked for only when the core tables are made"
         for name in sorted(requested(result)):
             parts = result.get_requested_partitions(dg.AssetKey(name.split("/")))
             for part in parts or {None}:
