@@ -157,7 +157,7 @@ _ALL = (
     Column(
         "business_parcel_id",
         _T.TEXT,
-        "Stable key of a place with a business: 'parcel:<KIVA PIN>', or 'address:<key>' where no parcel is known.",
+        "Stable key of a place with a business: 'parcel:' and the KIVA PIN, or 'address:' and the canonical address where no parcel is known.",
     ),
     Column("business_names", _T.TEXT, "Names of the active businesses on the place, sorted, separated by ';'."),
     Column("business_types", _T.TEXT, "Their licence classes and permit types, sorted, separated by ';'."),

@@ -53,12 +53,16 @@ POLICE_SEVERITY = (
 # Words of a report's description or offense, for reports without a NIBRS code (descriptions to 2018 are cut at 20
 # characters); the first pattern found wins.
 POLICE_CATEGORY_OF_TEXT = (
+    ("JUSTIFIABLE", "homicide_justifiable"),
     ("HOMICIDE", "homicide"),
     ("MURDER", "homicide"),
+    ("NEGLIGENT MANS", "homicide_negligent"),
     ("ROBBERY", "robbery"),
     ("NON AGG", "simple_assault"),
+    ("NON-AGG", "simple_assault"),
     ("SIMPLE ASSAULT", "simple_assault"),
     ("AGGRAVATED ASS", "aggravated_assault"),
+    ("AGG ASSAULT", "aggravated_assault"),
     ("RAPE", "sex_offense"),
     ("SODOMY", "sex_offense"),
     ("SEX", "sex_offense"),

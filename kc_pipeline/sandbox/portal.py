@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import re
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from kc_pipeline.sandbox.layers import LayerError, describe_layer, query_layer
-from kc_pipeline.sandbox.query import Query, QueryError, add_functions, translate_soda
+from kc_pipeline.sandbox.query import MALFORMED, Query, QueryError, add_functions, translate_soda
 from kc_pipeline.sandbox.records import DataSetInfo, DeclaredColumn, RecordStore
 
 _SHAPES = frozenset({"point", "multipolygon", "polygon", "multiline", "line", "location"})
@@ -162,8 +163,12 @@ class _Handler(BaseHTTPRequestHandler):
         if query.is_page and self.faults.strikes("early_empty"):
             rows: list[tuple[Any, ...]] = []
         else:
-            with self._connection() as connection:
-                rows = connection.execute(query.sql, query.values).fetchall()
+            try:
+                with self._connection() as connection:
+                    rows = connection.execute(query.sql, query.values).fetchall()
+            except sqlite3.Error as error:
+                self._send_json({"message": f"Could not parse SoQL query: {error}", "errorCode": MALFORMED, "data": {}}, 400)
+                return
         body = _csv_page(query, rows) if form == "csv" else _json_page(query, rows)
         headers = {
             "X-SODA2-Fields": json.dumps([o.field_name for o in query.outputs]),
@@ -186,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             with self._connection() as connection:
                 answer = query_layer(info, connection, arguments)
-        except (LayerError, ValueError) as error:
+        except (LayerError, ValueError, sqlite3.Error) as error:
             self._send_json({"error": {"code": 400, "message": "Unable to perform query.", "details": [str(error)]}})
             return
         self._send(json.dumps(answer).encode(), _JSON, may_break=is_page)

@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import shapely
 
+from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.transform.ledger import Ledger, provenance
 from kc_pipeline.transform.locations import clean_addresses, clean_parcel_ids, clean_positions
 from kc_pipeline.transform.result import CleanResult
@@ -19,7 +20,9 @@ def clean_parcels(raw: pa.Table) -> CleanResult:
     rows = ledger.usable
     parcel_id = clean_parcel_ids(rows["parcel_id"])
     identity = parcel_id.fillna("apn:" + rows["county_parcel_number"])
-    ledger.reject(identity.isna(), "identity_missing", "The parcel has neither a KIVA PIN nor a county parcel number: {value}.", rows["parcel_id"])
+    ledger.reject(
+        identity.isna(), "identity_missing", "The parcel has neither a KIVA PIN nor a county parcel number: {value}.", rows["parcel_id"]
+    )
     rows = ledger.usable
     parcel_id, record_id = parcel_id[rows.index], "parcels:" + identity[rows.index]
     shapes = _shapes(rows["geometry"])
@@ -30,9 +33,10 @@ def clean_parcels(raw: pa.Table) -> CleanResult:
         parcel_id=parcel_id,
         address=clean_addresses(rows, True)["address"],
         rank=np.where(is_areal, 0, np.where(positions["latitude"].notna(), 1, 2)),
+        source_rank=rows["data_set"].map({data_set.id: rank for rank, data_set in enumerate(FEEDS["parcels"].data_sets)}).astype(float),
         position=np.arange(len(rows)),
     )
-    ordered = rows.sort_values(["record_id", "rank", "data_set", "row_id"], kind="stable")
+    ordered = rows.sort_values(["record_id", "rank", "source_rank", "data_set", "row_id"], kind="stable")
     best = ordered.drop_duplicates("record_id").set_index("record_id")
     facts = ordered.groupby("record_id")[["parcel_id", "county_parcel_number", "land_use_code", "owner_name", "address"]].first()
     polygons = _joined_polygons(ordered[ordered["rank"] == 0], shapes)
@@ -66,11 +70,13 @@ def clean_streets(raw: pa.Table) -> CleanResult:
     ledger = Ledger("streets", raw)
     rows = ledger.usable
     record_id = "streets:" + rows["row_id"]
+    numbers = rows[["from_number", "to_number"]].apply(pd.to_numeric, errors="coerce").astype(float)
     streets = pd.DataFrame(
         {
             "record_id": record_id,
             "street_name": rows["street_name"],
-            **{name: pd.to_numeric(rows[name], errors="coerce").astype(float).round().astype("Int64") for name in ("from_number", "to_number")},
+            "from_number": numbers.min(axis="columns").round().astype("Int64"),
+            "to_number": numbers.max(axis="columns").round().astype("Int64"),
             "geometry": rows["geometry"],
             **provenance(rows),
         }
@@ -90,7 +96,9 @@ def clean_districts(raw: pa.Table) -> CleanResult:
     ordered = rows.sort_values(["record_id", "data_set", "row_id"], kind="stable")
     first = ordered.drop_duplicates("record_id").set_index("record_id")
     joined = _joined_polygons(ordered, _shapes(rows["geometry"])).reindex(first.index)
-    districts = first[["district_kind", "district_name"]].assign(geometry=shapely.to_wkb(joined.to_numpy(dtype=object)), **provenance(first))
+    districts = first[["district_kind", "district_name"]].assign(
+        geometry=shapely.to_wkb(joined.to_numpy(dtype=object)), **provenance(first)
+    )
     return ledger.close(districts.reset_index(), record_id)
 
 

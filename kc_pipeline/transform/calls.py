@@ -23,6 +23,6 @@ def clean(raw: pa.Table) -> CleanResult:
         parcel_id=clean_parcel_ids(rows["parcel_id"]),
         category=category,
         source_category=rows["type_description"],
-        is_officer_initiated=said.astype("boolean") | begun_by_officer,
+        is_officer_initiated=said.astype("boolean").fillna(begun_by_officer) | begun_by_officer.fillna(False),
     )
     return ledger.close(merge_rows(rows, ("is_officer_initiated",)), rows["event_id"])

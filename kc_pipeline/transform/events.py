@@ -8,7 +8,7 @@ import pandas as pd
 from kc_pipeline.catalog.geography import TIME_ZONE
 from kc_pipeline.catalog.sources import FEEDS, find_data_set
 from kc_pipeline.transform.ledger import Ledger
-from kc_pipeline.transform.times import clock_status, parse_local
+from kc_pipeline.transform.times import clock_status, parse_local, time_of_day
 
 _LOCATION = ("address", "address_precision", "zip_code", "latitude", "longitude", "no_location_reason")
 _PRECISION_RANK = {"exact": 0, "block": 1, "intersection": 2, "none": 3}
@@ -40,7 +40,7 @@ def start_events(ledger: Ledger, key: str, date: str, clock: str | None = None) 
     ledger.reject(strange, "report_date_out_of_range", reason, rows[date], pd.Series("undated", index=rows.index))
     rows = ledger.usable
     moment = local[rows.index]
-    has_clock = (moment != moment.dt.normalize()) | (rows[clock].notna() if clock else False)
+    has_clock = (moment != moment.dt.normalize()) | (time_of_day(rows[clock]).notna() if clock else False)
     data_sets = {name: find_data_set(ledger.feed, name) for name in rows["data_set"].unique()}
     lag = pd.to_timedelta(rows["data_set"].map({name: d.lag_days for name, d in data_sets.items()}).astype("float"), unit="D")
     pulled_day = pulled[rows.index].dt.normalize()

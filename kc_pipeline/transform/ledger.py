@@ -18,7 +18,7 @@ from kc_pipeline.catalog.tables import PROVENANCE, TABLES
 from kc_pipeline.transform.result import CleanResult, ReconciliationError
 
 # Raise it whenever the same raw rows would give other clean rows: every month is then cleaned again.
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 
 FRONT = ("data_set", "partition", "pull_id", "page", "line", "row_id", "pulled_at")
 _NOT_CONTENT = (*PROVENANCE, "available_date", "row_hash")
@@ -36,7 +36,11 @@ class Ledger:
     def __init__(self, feed: str, raw: pa.Table) -> None:
         self.feed = feed
         fields = _field_names(feed)
+        raw = _with_front(raw)
         frame = raw.select([name for name in (*FRONT, *fields) if name in raw.column_names]).to_pandas()
+        # In an order that does not hang on how the rows came: of a repeated identity the newest pull's row is used.
+        order = ["data_set", "pulled_at", "partition", "pull_id", "page", "line"]
+        frame = frame.sort_values(order, ascending=[name != "pulled_at" for name in order], kind="stable", ignore_index=True)
         for name in fields:
             if name not in frame:
                 frame[name] = pd.Series(None, index=frame.index, dtype="object" if name == "geometry" else "str")
@@ -45,7 +49,7 @@ class Ledger:
                 frame[name] = text.mask(text == "")
         self.rows = frame
         self._fields = fields
-        self._is_duplicate = frame.duplicated(["data_set", "row_id"]).to_numpy()
+        self._is_duplicate = _repeats_identity(frame)
         self._rejected: list[pd.DataFrame] = []
         self._is_rejected = np.zeros(len(frame), dtype=bool)
 
@@ -70,7 +74,9 @@ class Ledger:
         self._is_rejected[where] = True
         rows = self.rows.loc[where]
         said = values.loc[where].astype("object").where(values.loc[where].notna(), None)
-        month = rows["partition"].mask(rows["partition"] == "whole", "undated" if months is None else months.reindex(where).fillna("undated"))
+        month = rows["partition"].mask(
+            rows["partition"] == "whole", "undated" if months is None else months.reindex(where).fillna("undated")
+        )
         texts = rows[[name for name in self._fields if name != "geometry"]].astype("object").where(lambda f: f.notna(), None)
         self._rejected.append(
             pd.DataFrame(
@@ -81,7 +87,9 @@ class Ledger:
                     "rule": rule,
                     "reason": [reason.format(value="missing" if value is None else repr(value)) for value in said],
                     "rejected_value": said,
-                    "raw_row": [json.dumps({k: v for k, v in row.items() if v is not None}, sort_keys=True) for row in texts.to_dict("records")],
+                    "raw_row": [
+                        json.dumps({k: v for k, v in row.items() if v is not None}, sort_keys=True) for row in texts.to_dict("records")
+                    ],
                 }
             )
         )
@@ -115,7 +123,7 @@ class Ledger:
         account["good_count"] = False
         became = key_of_row[key_of_row.isin(keys)]
         account.loc[became.index, "good_count"] = True
-        account["key"] = became.reindex(account.index)
+        account["key"] = pd.Series(pd.factorize(became)[0], index=became.index, dtype="float64").reindex(account.index)
         account["duplicate_count"] = self._is_duplicate
         account["quarantined_count"] = self._is_rejected
         counts = ["good_count", "quarantined_count", "duplicate_count"]
@@ -137,6 +145,22 @@ class Ledger:
 def provenance(rows: pd.DataFrame) -> dict[str, pd.Series]:
     """The provenance columns of clean rows that stand for one raw row each."""
     return {"first_seen_utc": rows["pulled_at"], **{name: rows[name] for name in PROVENANCE[1:]}}
+
+
+def _with_front(raw: pa.Table) -> pa.Table:
+    """The raw table with the provenance columns that one without rows may lack."""
+    types = {"page": pa.int32(), "line": pa.int32(), "pulled_at": pa.timestamp("us", tz="UTC")}
+    for name in FRONT:
+        if name not in raw.column_names:
+            raw = raw.append_column(name, pa.nulls(raw.num_rows, types.get(name, pa.string())))
+    return raw
+
+
+def _repeats_identity(rows: pd.DataFrame) -> np.ndarray:
+    """Rows whose identity, (data set, row id), stands in an earlier row; a row id that is only a place names a row of its own pull."""
+    place = rows["page"].astype("str") + ":" + rows["line"].astype("str")
+    pull = (rows["partition"] + "/" + rows["pull_id"]).where(rows["row_id"] == place, "")
+    return np.asarray(rows[["data_set", "row_id"]].assign(pull=pull).duplicated())
 
 
 def _field_names(feed: str) -> list[str]:

@@ -15,7 +15,9 @@ def clean_licenses(raw: pa.Table) -> CleanResult:
     """Clean business licences: a row per licence class."""
     ledger = _open("business_licenses", raw, "license_id")
     rows = ledger.usable
-    record_id = _unique_ids("business_licenses", rows, ["license_id", "business_type", "address", "dba_name", "business_name", "valid_until"], 2)
+    record_id = _unique_ids(
+        "business_licenses", rows, ["license_id", "business_type", "address", "dba_name", "business_name", "valid_until"], 2
+    )
     legal = rows["business_name"].mask(rows["business_name"] == rows["dba_name"])
     records = _records(rows, record_id).assign(
         license_id=rows["license_id"],
@@ -46,10 +48,10 @@ def clean_permits(raw: pa.Table) -> CleanResult:
 
 
 def clean_violations(raw: pa.Table) -> CleanResult:
-    """Clean property violations."""
+    """Clean property violations: one record per violation, also where a data set and a view of it both have it."""
     ledger = _open("property_violations", raw, "violation_id")
     rows = ledger.usable
-    record_id = _unique_ids("property_violations", rows, ["violation_id", "case_number", "address"], 1)
+    record_id = "property_violations:" + rows["violation_id"]
     records = _records(rows, record_id).assign(
         case_number=rows["case_number"],
         case_status=rows["status"],
@@ -59,21 +61,21 @@ def clean_violations(raw: pa.Table) -> CleanResult:
         opened_date=parse_local(rows["opened_at"]).dt.normalize(),
         resolved_date=parse_local(rows["resolved_at"]).dt.normalize(),
     )
-    return ledger.close(records, record_id)
+    return ledger.close(records.drop_duplicates("record_id"), record_id)
 
 
 def clean_dangerous_buildings(raw: pa.Table) -> CleanResult:
-    """Clean reports of dangerous buildings."""
+    """Clean reports of dangerous buildings: one record per case."""
     ledger = _open("dangerous_buildings", raw, "case_id")
     rows = ledger.usable
-    record_id = _unique_ids("dangerous_buildings", rows, ["case_id", "address"], 1)
+    record_id = "dangerous_buildings:" + rows["case_id"]
     records = _records(rows, record_id).assign(
         case_status=rows["status"],
         parcel_id=clean_parcel_ids(rows["parcel_id"]),
         opened_date=parse_local(rows["opened_at"]).dt.normalize(),
         resolved_date=parse_local(rows["resolved_at"]).dt.normalize(),
     )
-    return ledger.close(records, record_id)
+    return ledger.close(records.drop_duplicates("record_id"), record_id)
 
 
 def _open(feed: str, raw: pa.Table, key: str) -> Ledger:

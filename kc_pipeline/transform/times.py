@@ -49,7 +49,7 @@ def parse_local(texts: pd.Series, clocks: pd.Series | None = None) -> pd.Series:
     local = _look_up(texts, distinct, parsed)
     if clocks is None:
         return local
-    offset = _time_of_day(clocks)
+    offset = time_of_day(clocks)
     return local.where(offset.isna() | (local != local.dt.normalize()), local + offset)
 
 
@@ -72,7 +72,8 @@ def clock_status(local: pd.Series, has_clock: pd.Series | None = None) -> pd.Dat
     return pd.DataFrame({"reported_utc": utc.dt.tz_convert("UTC").where(status == "exact"), "reported_clock": status})
 
 
-def _time_of_day(clocks: pd.Series) -> pd.Series:
+def time_of_day(clocks: pd.Series) -> pd.Series:
+    """Time since midnight of clock texts ('18:15', '10:40 AM'); NaT where they cannot be read."""
     distinct = pd.Series(clocks.dropna().unique(), dtype="str")
     offsets = pd.Series(pd.NaT, index=distinct.index, dtype="timedelta64[us]")
     upper = distinct.str.upper()

@@ -47,7 +47,7 @@ def source_quality(context: dg.AssetExecutionContext, platform: dg.ResourceParam
     automation_condition=WHEN_CORE_IS_DONE,
     description=(
         "Each business parcel's counts, provisional score and rank on a day. Counts are EXACT and NEAR events only; shares of "
-        "block-level events stand apart in the _weighted_ columns. The score says where help is needed, never who is at fault."
+        "block-level events stand apart in the `_weighted_` columns. The score says where help is needed, never who is at fault."
     ),
 )
 def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:

@@ -15,11 +15,22 @@ def parcel_row(**changes: object) -> dict[str, object]:
 
 
 def point_row(**changes: object) -> dict[str, object]:
-    return {"data_set": "parcel_points_*.csv*", "partition": "whole", "parcel_id": "8297", "latitude": "39.2", "longitude": "-94.5", **changes}
+    return {
+        "data_set": "parcel_points_*.csv*",
+        "partition": "whole",
+        "parcel_id": "8297",
+        "latitude": "39.2",
+        "longitude": "-94.5",
+        **changes,
+    }
 
 
 def test_a_parcel_by_value() -> None:
-    record = only(clean_parcels(raw_table([parcel_row(county_parcel_number="JA3", land_use_code="1111", owner_name="X", address="1320 E 44th St")])).clean)
+    record = only(
+        clean_parcels(
+            raw_table([parcel_row(county_parcel_number="JA3", land_use_code="1111", owner_name="X", address="1320 E 44th St")])
+        ).clean
+    )
     assert (record["record_id"], record["parcel_id"], record["county_parcel_number"]) == ("parcels:8297", "8297", "JA3")
     assert (record["geometry_kind"], record["address"], record["land_use_code"]) == ("polygon", "1320 E 44th St", "1111")
     assert shapely.from_wkb(record["geometry"]).contains(shapely.Point(record["longitude"], record["latitude"]))
@@ -70,7 +81,15 @@ def test_shapes_that_cannot_be_read_do_not_break_the_rest() -> None:
 
 def test_a_street() -> None:
     line = bytes(shapely.to_wkb(shapely.LineString([(-94.6, 39.1), (-94.6, 39.2)])))
-    row = {"data_set": "AGOL/MapServer/27", "partition": "whole", "row_id": "17", "street_name": "LOCUST ST", "from_number": "1000", "to_number": "1099", "geometry": line}
+    row = {
+        "data_set": "AGOL/MapServer/27",
+        "partition": "whole",
+        "row_id": "17",
+        "street_name": "LOCUST ST",
+        "from_number": "1000",
+        "to_number": "1099",
+        "geometry": line,
+    }
     record = only(clean_streets(raw_table([row])).clean)
     assert (record["street_name"], record["from_number"], record["to_number"], record["geometry"]) == ("LOCUST ST", 1000, 1099, line)
 

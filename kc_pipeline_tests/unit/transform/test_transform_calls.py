@@ -8,13 +8,22 @@ from kc_pipeline.transform.calls import clean
 
 def call_row(**changes: object) -> dict[str, object]:
     return {
-        "data_set": "4cef-rqti", "incident_number": "26-1610001", "called_at": "2026-06-10T03:04:00.000", "type_description": "DISTURBANCE",
-        "subtype": "DISTURBANCE", "priority": "30", "beat": "112", "address": "1000  LOCUST ST", **changes,
-    }  # fmt: skip
+        "data_set": "4cef-rqti",
+        "incident_number": "26-1610001",
+        "called_at": "2026-06-10T03:04:00.000",
+        "type_description": "DISTURBANCE",
+        "subtype": "DISTURBANCE",
+        "priority": "30",
+        "beat": "112",
+        "address": "1000  LOCUST ST",
+        **changes,
+    }
 
 
 def test_open_and_department_rows_are_one_call() -> None:
-    department = call_row(data_set="calls", address="1004 LOCUST ST", latitude="39.1", longitude="-94.57", parcel_id="77", officer_initiated="false")
+    department = call_row(
+        data_set="calls", address="1004 LOCUST ST", latitude="39.1", longitude="-94.57", parcel_id="77", officer_initiated="false"
+    )
     event = only(clean(raw_table([call_row(), department])).clean)
     assert event["event_id"] == "calls_911:26-1610001"
     assert event["record_systems"] == "open+department"
@@ -38,8 +47,15 @@ def test_categories(kind: str | None, category: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "flag", "expected"), [("BUSINESS CHECK", None, True), ("BUSINESS CHECK", "false", True), ("DISTURBANCE", "true", True), ("ZZZ", None, None), ("ZZZ", "false", False)]
-)  # fmt: skip
+    ("kind", "flag", "expected"),
+    [
+        ("BUSINESS CHECK", None, True),
+        ("BUSINESS CHECK", "false", True),
+        ("DISTURBANCE", "true", True),
+        ("ZZZ", None, None),
+        ("ZZZ", "false", False),
+    ],
+)
 def test_officer_initiated_by_category_or_flag(kind: str, flag: str | None, expected: bool | None) -> None:
     row = call_row(data_set="calls", type_description=kind, subtype=None, officer_initiated=flag)
     assert only(clean(raw_table([row])).clean)["is_officer_initiated"] is expected

@@ -8,10 +8,19 @@ from kc_pipeline.transform.inspections import clean
 
 def inspection_row(**changes: object) -> dict[str, object]:
     return {
-        "data_set": "health_inspections*", "partition": "whole", "inspection_id": "HI1", "inspection_date": "2026-06-10", "inspection_type": "Routine",
-        "result": "Pass w/ Conditions", "address": "1004 Locust St", "permit_number": "514216", "establishment_name": "EXPRESS STOP",
-        "critical_violations": "2", "noncritical_violations": "1", **changes,
-    }  # fmt: skip
+        "data_set": "health_inspections*",
+        "partition": "whole",
+        "inspection_id": "HI1",
+        "inspection_date": "2026-06-10",
+        "inspection_type": "Routine",
+        "result": "Pass w/ Conditions",
+        "address": "1004 Locust St",
+        "permit_number": "514216",
+        "establishment_name": "EXPRESS STOP",
+        "critical_violations": "2",
+        "noncritical_violations": "1",
+        **changes,
+    }
 
 
 def test_an_inspection_by_value() -> None:
@@ -33,7 +42,7 @@ def test_an_inspection_by_value() -> None:
         ((None, None), None, (None, None)),
         (("many", "-1"), None, (None, None)),
     ],
-)  # fmt: skip
+)
 def test_violations_are_counted_by_columns_else_in_the_text(
     columns: tuple[str | None, str | None], text: str | None, counts: tuple[int | None, int | None]
 ) -> None:
@@ -47,6 +56,9 @@ def test_a_rejected_row_of_a_file_goes_to_the_month_of_its_report() -> None:
     assert sorted(str(row["month"]) for row in result.quarantine.to_pylist()) == ["2026-06", "undated"]
 
 
-@pytest.mark.parametrize(("kind", "category"), [("Re-Inspection", "reinspection"), ("Complaint", "complaint"), ("License Opening", "licensing"), ("Zzz", "unknown")])
+@pytest.mark.parametrize(
+    ("kind", "category"),
+    [("Re-Inspection", "reinspection"), ("Complaint", "complaint"), ("License Opening", "licensing"), ("Zzz", "unknown")],
+)
 def test_categories(kind: str, category: str) -> None:
     assert only(clean(raw_table([inspection_row(inspection_type=kind)])).clean)["category"] == category

@@ -51,7 +51,7 @@ def test_coordinates_or_the_reason_why_not(latitude: str | None, longitude: str 
         ("3722 1/2 Baltimore Ave Kansas City 64111", "block", "exact"),
         (None, "none", "none"),
     ],
-)  # fmt: skip
+)
 def test_what_an_address_names(address: str | None, at_open_source: str, at_exact_source: str) -> None:
     rows = frame(address=address)
     assert clean_addresses(rows, False)["address_precision"][0] == at_open_source
@@ -90,11 +90,23 @@ def test_zip_codes(zip_code: str | None, city: str | None, address: str | None, 
 @pytest.mark.parametrize(
     ("beat", "area", "division"),
     [
-        ("112", None, "Central"), ("213", "CPD", "Metro"), ("332", None, "East"), ("412", None, "North"), ("543", None, "South"),
-        ("642", None, "Shoal Creek"), ("999", None, None), ("999", "SCP", "Shoal Creek"), (None, "EPD", "East"), (None, "OSPD", None),
-        (None, "PD1", None), ("7", None, None), ("1", None, None), (None, "metro", "Metro"), (None, None, None),
+        ("112", None, "Central"),
+        ("213", "CPD", "Metro"),
+        ("332", None, "East"),
+        ("412", None, "North"),
+        ("543", None, "South"),
+        ("642", None, "Shoal Creek"),
+        ("999", None, None),
+        ("999", "SCP", "Shoal Creek"),
+        (None, "EPD", "East"),
+        (None, "OSPD", None),
+        (None, "PD1", None),
+        ("7", None, None),
+        ("1", None, None),
+        (None, "metro", "Metro"),
+        (None, None, None),
     ],
-)  # fmt: skip
+)
 def test_division_of_beat_else_of_area(beat: str | None, area: str | None, division: str | None) -> None:
     found = clean_beats(frame(beat=beat, area=area), "area")["division"][0]
     assert (None if pd.isna(found) else found) == division

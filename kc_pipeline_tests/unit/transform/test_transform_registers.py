@@ -9,9 +9,18 @@ from kc_pipeline.transform.registers import clean_dangerous_buildings, clean_lic
 
 def license_row(**changes: object) -> dict[str, object]:
     return {
-        "data_set": "pnm4-68wg", "partition": "whole", "license_id": "7344768", "business_type": "Flat Rate 16", "address": "4734 HEINTZ ST",
-        "city": "Kansas City", "state": "MO", "zip_code": "64133", "dba_name": "EXPRESS STOP", "valid_until": "20251231", **changes,
-    }  # fmt: skip
+        "data_set": "pnm4-68wg",
+        "partition": "whole",
+        "license_id": "7344768",
+        "business_type": "Flat Rate 16",
+        "address": "4734 HEINTZ ST",
+        "city": "Kansas City",
+        "state": "MO",
+        "zip_code": "64133",
+        "dba_name": "EXPRESS STOP",
+        "valid_until": "20251231",
+        **changes,
+    }
 
 
 def test_a_licence_by_value() -> None:
@@ -37,13 +46,28 @@ def test_a_licence_has_a_record_for_each_class_whatever_the_order() -> None:
 
 def permit_row(**changes: object) -> dict[str, object]:
     return {
-        "data_set": "sz9c-c5ux", "partition": "whole", "permit_number": "108351", "establishment_name": "Boru Ramen", "address": "500  West 75th Street",
-        "city": "Kansas City", "state": "MISSOURI", "zip_code": "64114", "business_type": "Restaurant/Deli", "status": "Operational", **changes,
-    }  # fmt: skip
+        "data_set": "sz9c-c5ux",
+        "partition": "whole",
+        "permit_number": "108351",
+        "establishment_name": "Boru Ramen",
+        "address": "500  West 75th Street",
+        "city": "Kansas City",
+        "state": "MISSOURI",
+        "zip_code": "64114",
+        "business_type": "Restaurant/Deli",
+        "status": "Operational",
+        **changes,
+    }
 
 
 def test_permits_alike_in_number_are_two_records() -> None:
-    rows = [permit_row(), permit_row(establishment_name="Bory Ramen"), permit_row(permit_number="7"), permit_row(permit_number="8"), permit_row(permit_number="8")]
+    rows = [
+        permit_row(),
+        permit_row(establishment_name="Bory Ramen"),
+        permit_row(permit_number="7"),
+        permit_row(permit_number="8"),
+        permit_row(permit_number="8"),
+    ]
     result = clean_permits(raw_table(rows))
     keys = result.clean["record_id"].to_pylist()
     assert len(set(keys)) == 5
@@ -52,9 +76,17 @@ def test_permits_alike_in_number_are_two_records() -> None:
 
 def test_a_violation_and_a_row_without_identity() -> None:
     row = {
-        "data_set": "vq3e-m9ge", "partition": "whole", "violation_id": "b4be", "case_number": "NPD-2025-03707", "status": "In Violation",
-        "violation_code": "56-136", "address": "12100 E 61st Ter", "zip_code": "64133", "parcel_id": "64912", "resolved_at": "2025-09-03T00:00:00.000",
-    }  # fmt: skip
+        "data_set": "vq3e-m9ge",
+        "partition": "whole",
+        "violation_id": "b4be",
+        "case_number": "NPD-2025-03707",
+        "status": "In Violation",
+        "violation_code": "56-136",
+        "address": "12100 E 61st Ter",
+        "zip_code": "64133",
+        "parcel_id": "64912",
+        "resolved_at": "2025-09-03T00:00:00.000",
+    }
     result = clean_violations(raw_table([row, {**row, "violation_id": None}]))
     record = only(result.clean)
     assert (record["record_id"], record["parcel_id"], record["resolved_date"]) == ("property_violations:b4be", "64912", date(2025, 9, 3))
@@ -71,9 +103,16 @@ def test_a_violation_in_a_set_and_its_view_is_one_record() -> None:
 
 def test_a_dangerous_building_at_the_state_plane_origin_is_kept() -> None:
     row = {
-        "data_set": "vzsi-k8cj", "partition": "whole", "case_id": "2021033686", "status": "RESOL", "opened_at": "2021-10-28T00:00:00.000",
-        "address": "2639 Garfield Ave", "parcel_id": "0", "latitude": "35.797519", "longitude": "-103.890579",
-    }  # fmt: skip
+        "data_set": "vzsi-k8cj",
+        "partition": "whole",
+        "case_id": "2021033686",
+        "status": "RESOL",
+        "opened_at": "2021-10-28T00:00:00.000",
+        "address": "2639 Garfield Ave",
+        "parcel_id": "0",
+        "latitude": "35.797519",
+        "longitude": "-103.890579",
+    }
     record = only(clean_dangerous_buildings(raw_table([row])).clean)
     assert record["record_id"] == "dangerous_buildings:2021033686"
     assert (record["no_location_reason"], record["latitude"], record["parcel_id"]) == ("state_plane_origin", None, None)

@@ -5,12 +5,13 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kc_pipeline.transform.times import clock_status, parse_local
 
 CITY = ZoneInfo("America/Chicago")
+UNHURRIED = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def texts(*values: str | None) -> pd.Series:
@@ -67,8 +68,9 @@ def expected_status(local: datetime) -> str:
     return {0: "gap", 1: "exact", 2: "fold"}[len(found)]
 
 
-@pytest.mark.parametrize(("day", "fold", "gap"), [(datetime(2024, 3, 10), 0, 60), (datetime(2024, 11, 3), 60, 0), (datetime(2024, 7, 1), 0, 0)])  # noqa: DTZ001
-def test_every_minute_of_the_days_when_clocks_change(day: datetime, fold: int, gap: int) -> None:
+@pytest.mark.parametrize(("date", "fold", "gap"), [("2024-03-10", 0, 60), ("2024-11-03", 60, 0), ("2024-07-01", 0, 0)])
+def test_every_minute_of_the_days_when_clocks_change(date: str, fold: int, gap: int) -> None:
+    day = datetime.fromisoformat(date)
     minutes = [day + timedelta(minutes=minute) for minute in range(24 * 60)]
     local = pd.Series(minutes, dtype="datetime64[us]")
     status = clock_status(local, pd.Series(True, index=local.index))
@@ -87,11 +89,13 @@ def test_a_date_without_a_clock_has_no_utc() -> None:
     assert status["reported_utc"].isna().tolist() == [True, False]
 
 
+@UNHURRIED
 @given(st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)))  # noqa: DTZ001
 def test_iso_text_round_trips(moment: datetime) -> None:
     assert read(moment.isoformat(timespec="microseconds")) == pd.Timestamp(moment)
 
 
+@UNHURRIED
 @given(st.lists(st.one_of(st.none(), st.text(max_size=20))))
 def test_no_text_breaks_reading(values: list[str | None]) -> None:
     assert len(parse_local(texts(*values), texts(*values))) == len(values)
