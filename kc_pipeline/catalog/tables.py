@@ -101,7 +101,7 @@ _TABLES = (
     ),
     *(
         Table(
-            f"quarantine/{feed}", "one rejected source row", ("data_set", "pull_id", "page", "line"),
+            f"quarantine/{feed}", "one rejected source row", ("data_set", "month", "pull_id", "page", "line"),
             ("feed", "month", "data_set", "pull_id", "page", "line", "rule", "reason", "rejected_value", "raw_row"), "month",
         )
         for feed in FEEDS

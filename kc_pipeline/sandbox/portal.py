@@ -118,11 +118,11 @@ class _Handler(BaseHTTPRequestHandler):
     store: RecordStore
     faults: Faults
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+    def do_GET(self) -> None:
         parts = urlsplit(self.path)
         self._route(unquote(parts.path), dict(parse_qsl(parts.query, keep_blank_values=True)))
 
-    def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
         self._route(unquote(urlsplit(self.path).path), dict(parse_qsl(body, keep_blank_values=True)))
 
@@ -219,7 +219,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_json(self, answer: object, status: int = 200, headers: dict[str, str] | None = None) -> None:
         self._send(json.dumps(answer).encode(), _JSON, status, headers)
 
-    def _send(self, body: bytes, media_type: str, status: int = 200, headers: dict[str, str] | None = None, *, may_break: bool = False) -> None:
+    def _send(
+        self, body: bytes, media_type: str, status: int = 200, headers: dict[str, str] | None = None, *, may_break: bool = False
+    ) -> None:
         if may_break and self.faults.strikes("truncate_page"):
             body = body[: len(body) * 2 // 3]
         coding = {}

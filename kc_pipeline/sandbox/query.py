@@ -72,7 +72,9 @@ def add_functions(connection: sqlite3.Connection) -> None:
     ends = {"date_trunc_y": (4, "-01-01T00:00:00.000"), "date_trunc_ym": (7, "-01T00:00:00.000"), "date_trunc_ymd": (10, "T00:00:00.000")}
     for name, (kept, end) in ends.items():
         connection.create_function(name, 1, lambda text, k=kept, e=end: None if text is None else text[:k] + e, deterministic=True)
-    connection.create_function("starts_with", 2, lambda text, start: None if text is None else int(text.startswith(start)), deterministic=True)
+    connection.create_function(
+        "starts_with", 2, lambda text, start: None if text is None else int(text.startswith(start)), deterministic=True
+    )
 
 
 def translate_text(text: str, columns: Mapping[str, str]) -> Piece:
@@ -172,7 +174,7 @@ def _split(text: str) -> list[str]:
     """The parts between the commas that stand outside parentheses and strings."""
     parts = re.findall(r"(?:'(?:[^']|'')*'|\([^()]*\)|[^,'()])+", text)
     if ",".join(parts) != text or not text.strip():
-        raise QueryError(MALFORMED, f"Could not parse SoQL query \"select {text}\"", text)
+        raise QueryError(MALFORMED, f'Could not parse SoQL query "select {text}"', text)
     return [part.strip() for part in parts]
 
 

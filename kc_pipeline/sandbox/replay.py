@@ -20,7 +20,13 @@ RECORDED_AT = datetime(2000, 1, 1, tzinfo=UTC)
 _FILE = re.compile(r"([a-z0-9]{4}-[a-z0-9]{4})(\.[\w-]+)*?\.json(\.gz)?")
 _PERSON = re.compile(r"race|sex|gender|age|age_range|dob|.*phone.*|.*birth.*|victim_name|suspect_name")
 _TIMESTAMP = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{3})?Z?"
-_SHAPE_TYPES = {"Point": "point", "MultiPolygon": "multipolygon", "Polygon": "polygon", "MultiLineString": "multiline", "LineString": "line"}
+_SHAPE_TYPES = {
+    "Point": "point",
+    "MultiPolygon": "multipolygon",
+    "Polygon": "polygon",
+    "MultiLineString": "multiline",
+    "LineString": "line",
+}
 _VERSION = "1"
 
 

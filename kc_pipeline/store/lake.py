@@ -91,7 +91,11 @@ class Lake:
         if opened is None or (partitions is not None and not partitions):
             return schema.empty_table()
         wanted = None if partitions is None else [(str(contract.partition), "in", _partition_values(contract, partitions))]
-        rows = opened.to_pyarrow_table(filters=wanted, columns=schema.names)
+        held = {field.name for field in opened.schema().fields}
+        rows = opened.to_pyarrow_table(filters=wanted, columns=[name for name in schema.names if name in held])
+        for field in schema:
+            if field.name not in held:  # a column that the contract got after the table was last written
+                rows = rows.append_column(field.name, pa.nulls(rows.num_rows, field.type))
         return rows.select(schema.names).cast(schema)
 
     def count(self, table: str) -> int:
@@ -179,8 +183,9 @@ class Lake:
             predicate = f"CAST({contract.partition} AS STRING) IN ({values})"
         write_deltalake(
             path,
-            rows,
+            _without_notes(rows),
             mode="overwrite",
+            schema_mode="merge",
             predicate=predicate,
             partition_by=[contract.partition] if contract.partition else None,
             configuration=_KEEP_FOR_EVER if first else None,
@@ -212,6 +217,11 @@ def _partition_values(contract: Table, partitions: Sequence[str]) -> list[str] |
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
+
+
+def _without_notes(rows: pa.Table) -> pa.Table:
+    """Rows whose columns carry no descriptions: Delta refuses a write where those differ, and they stand in the catalogue."""
+    return rows.cast(pa.schema([field.remove_metadata() for field in rows.schema]))
 
 
 def _same_rows(contract: Table, old: pa.Table, new: pa.Table) -> bool:

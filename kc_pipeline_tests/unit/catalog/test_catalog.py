@@ -56,8 +56,9 @@ def test_sources_and_tables_name_the_same_feeds() -> None:
 
 @pytest.mark.parametrize(
     ("year", "number", "reported"),
-    [(2015, "report_no", "reported_date"), (2020, "report_no", "reported_date"), (2021, "report_no", "report_date"), (2023, "report", "report_date"),
-     (2024, "report_no", "reported_date"), (2025, "report", "report_date"), (2026, "report", "report_date")],
+    [(2015, "report_no", "reported_date"), (2020, "report_no", "reported_date"), (2021, "report_no", "report_date"),
+     (2023, "report", "report_date"), (2024, "report_no", "reported_date"), (2025, "report", "report_date"),
+     (2026, "report", "report_date")],
 )  # fmt: skip
 def test_police_field_names_change_by_year(year: int, number: str, reported: str) -> None:
     (data_set,) = [d for d in POLICE.data_sets if d.first_month == f"{year}-01" and d.is_primary]

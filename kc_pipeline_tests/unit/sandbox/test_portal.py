@@ -2,10 +2,10 @@
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import httpx
 import pandas as pd
@@ -41,7 +41,8 @@ def requests_311() -> tuple[list[DeclaredColumn], pd.DataFrame]:
             "text": ['say "hi"', "two\nlines", "comma, here", "O'Brien", *["x"] * 6],
             "score": ["7", "70", "9", *["1"] * 7],
             "place": [json.dumps({"type": "Point", "coordinates": [-94.5, 39.1]})] * 9 + [None],
-            "site": [json.dumps({"latitude": "39.1", "longitude": "-94.5", "human_address": '{"address": "1 MAIN ST", "city": "KC"}'})] * 10,
+            "site": [json.dumps({"latitude": "39.1", "longitude": "-94.5", "human_address": '{"address": "1 MAIN ST", "city": "KC"}'})]
+            * 10,
             ":id": [f"row-{i:04d}" for i in range(10)],
             ":created_at": "2026-06-01T00:00:00.000Z",
             ":updated_at": [f"2026-06-{i + 1:02d}T00:00:00.000Z" for i in range(10)],
@@ -55,9 +56,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> RecordStore:
     store = RecordStore(tmp_path_factory.mktemp("portal") / "portal.sqlite")
     columns, rows = requests_311()
     store.replace(ID, "socrata", "Requests", columns, rows, NOW)
-    layer = [DeclaredColumn("OBJECTID", "esriFieldTypeOID"), DeclaredColumn("NAME", "esriFieldTypeString"), DeclaredColumn("SHAPE", "polygon")]
+    layer = [
+        DeclaredColumn("OBJECTID", "esriFieldTypeOID"),
+        DeclaredColumn("NAME", "esriFieldTypeString"),
+        DeclaredColumn("SHAPE", "polygon"),
+    ]
     shapes = pd.DataFrame(
-        {"OBJECTID": [str(i) for i in range(1, 2502)], "NAME": [f"lot {i}" for i in range(2501)], "SHAPE": [json.dumps(RING_WITH_HOLE)] * 2500 + [None]}
+        {
+            "OBJECTID": [str(i) for i in range(1, 2502)],
+            "NAME": [f"lot {i}" for i in range(2501)],
+            "SHAPE": [json.dumps(RING_WITH_HOLE)] * 2500 + [None],
+        }
     )
     store.replace("AGOL/MapServer/6", "arcgis", "Parcels", layer, shapes, NOW)
     return store
@@ -85,7 +94,9 @@ def test_keyset_paging_meets_every_row_once(base: str) -> None:
 
 
 def test_a_survey_groups_by_month(base: str) -> None:
-    answer = soda(base, select="date_trunc_ym(opened) as month,count(*) as row_count,max(:updated_at) as changed_at", group="month", order="month").json()
+    answer = soda(
+        base, select="date_trunc_ym(opened) as month,count(*) as row_count,max(:updated_at) as changed_at", group="month", order="month"
+    ).json()
     assert answer[1] == {"month": "2026-01-01T00:00:00.000", "row_count": "3", "changed_at": "2026-06-07T00:00:00.000Z"}
     assert answer[0] == {"row_count": "1", "changed_at": "2026-06-10T00:00:00.000Z"}
 
@@ -165,7 +176,7 @@ def test_a_layer_pages_until_the_transfer_limit_ends(base: str) -> None:
 
 def test_esri_rings_run_clockwise_outside_and_the_other_way_in_holes(base: str) -> None:
     def area(ring: list[list[float]]) -> float:
-        return sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(ring, ring[1:], strict=False))
+        return sum(a[0] * b[1] - b[0] * a[1] for a, b in itertools.pairwise(ring))
 
     rings = layer(base, where="OBJECTID = 1", outFields="NAME", outSR="4326")["features"][0]["geometry"]["rings"]
     assert area(rings[0]) < 0 < area(rings[1])

@@ -102,3 +102,21 @@ def test_nothing_is_ever_vacuumed(lake: Lake) -> None:
     kept = DeltaTable(lake.path(TABLE)).metadata().configuration
     assert kept["delta.deletedFileRetentionDuration"] == "interval 36500 days"
     assert kept["delta.logRetentionDuration"] == "interval 36500 days"
+
+
+def test_a_table_outlives_a_new_description_and_a_new_column(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from kc_pipeline.catalog.columns import COLUMNS
+
+    lake.write(TABLE, account("a", {"2024-01": 3}), partitions=["a"])
+    monkeypatch.setitem(COLUMNS, "good_count", replace(COLUMNS["good_count"], description="said otherwise"))
+    monkeypatch.setitem(COLUMNS, "note", replace(COLUMNS["reason"], name="note", nullable=True))
+    monkeypatch.setitem(TABLES, TABLE, replace(TABLES[TABLE], column_names=(*TABLES[TABLE].column_names, "note")))
+    assert lake.read(TABLE)["note"].to_pylist() == [None]
+    rows = account("b", {"2024-01": 5}).set_column(10, "note", pa.array(["new"]))
+    lake.write(TABLE, rows, partitions=["b"])
+    assert sorted(zip(lake.read(TABLE)["feed"].to_pylist(), lake.read(TABLE)["note"].to_pylist(), strict=True)) == [
+        ("a", None),
+        ("b", "new"),
+    ]
