@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from datetime import time as clock
@@ -54,7 +54,7 @@ def run(as_of: datetime | None, source: str | None, scale: float, recordings: Pa
     from kc_pipeline.defs.run import run_once
     from kc_pipeline.defs.steps import day_after_newest_event
     from kc_pipeline.sandbox.city import ANCHOR_DATE
-    from kc_pipeline.sandbox.serving import open_source
+    from kc_pipeline.sandbox.serving import day_of_city, open_source
 
     console = report.wide_console()
     settings = load_settings(os.environ, source)
@@ -67,7 +67,7 @@ def run(as_of: datetime | None, source: str | None, scale: float, recordings: Pa
             console.status(f"prepare {settings.source}") as status,
             open_source(settings, through=day, recordings=recordings, scale=scale) as opened,
         ):
-            now = _morning_clock(day) if settings.source == "sandbox" else utc_now
+            now = _morning_clock(day_of_city(settings, day)) if settings.source == "sandbox" else utc_now
             platform = Platform(opened, now, status.update)
             wanted = day_after_newest_event if settings.source == "replay" and as_of is None else day
             with _dagster_instance(settings) as instance:
@@ -118,14 +118,12 @@ def sandbox() -> None:
 def serve(port: int, through: datetime | None, scale: float, faults: tuple[str, ...]) -> None:
     """Serve the synthetic city over loopback as SODA2 and ArcGIS, until interrupted."""
     from kc_pipeline.sandbox.portal import Faults, Portal
-    from kc_pipeline.sandbox.records import RecordStore
-    from kc_pipeline.sandbox.serving import prepare_city
+    from kc_pipeline.sandbox.serving import day_of_city, prepare_city
 
     settings = load_settings(os.environ, "sandbox")
-    folder = settings.data_dir / "city"
-    stands = prepare_city(folder, through.date() if through else datetime.now(UTC).astimezone(ZoneInfo(TIME_ZONE)).date(), scale)
-    portal = Portal(RecordStore(folder / "portal.sqlite"), port=port, faults=Faults.parse(faults))
-    click.echo(f"synthetic Kansas City up to {stands} at http://127.0.0.1:{port}")
+    wanted = through.date() if through else datetime.now(UTC).astimezone(ZoneInfo(TIME_ZONE)).date()
+    portal = Portal(prepare_city(settings, wanted, scale), port=port, faults=Faults.parse(faults))
+    click.echo(f"synthetic Kansas City up to {day_of_city(settings, wanted)} at http://127.0.0.1:{port}")
     portal.serve_forever()
 
 
@@ -154,8 +152,8 @@ def _platform(source: str | None) -> "Platform":
     return Platform(load_settings(os.environ, source))
 
 
-def _morning_clock(day: date):  # type: ignore[no-untyped-def]
-    """The sandbox's clock: it stands at the morning of the day that is scored."""
+def _morning_clock(day: date) -> Callable[[], datetime]:
+    """The sandbox's clock: it stands at the morning of the day up to which the city is built."""
     moment = datetime.combine(day, _MORNING, ZoneInfo(TIME_ZONE)).astimezone(UTC)
     return lambda: moment
 

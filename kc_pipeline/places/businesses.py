@@ -13,6 +13,7 @@ import pandas as pd
 
 from kc_pipeline.places.addresses import standardize
 from kc_pipeline.places.geometry import PolygonIndex, project
+from kc_pipeline.places.grouping import join_distinct
 
 # Licences are paid by calendar year and the register is published late: one that was paid for the year before the newest
 # paid year still counts as active.
@@ -54,9 +55,10 @@ def build_businesses(licenses: pd.DataFrame, permits: pd.DataFrame, gazetteer: p
     names = {name: normalize_name(name) for name in rows["business_name"].unique()}
     rows["name_key"] = rows["business_name"].map(names)
     rows = rows.sort_values(["address_key", "name_key", "business_name", "license_id", "permit_number"])
-    businesses = rows.groupby(["address_key", "name_key"], as_index=False).agg(
+    rows["business_id"] = _business_ids(rows["name_key"], rows["address_key"])
+    businesses = rows.groupby("business_id", as_index=False).agg(
+        address_key=("address_key", "first"),
         business_name=("business_name", "first"),
-        business_types=("business_type", _joined),
         license_id=("license_id", "min"),
         permit_number=("permit_number", "min"),
         valid_until=("valid_until", "max"),
@@ -68,9 +70,9 @@ def build_businesses(licenses: pd.DataFrame, permits: pd.DataFrame, gazetteer: p
         longitude=("longitude", "median"),
         no_location_reason=("no_location_reason", "first"),
     )
-    businesses["business_id"] = [_business_id(*key) for key in zip(businesses["name_key"], businesses["address_key"], strict=True)]
+    businesses["business_types"] = businesses["business_id"].map(join_distinct(rows["business_id"], rows["business_type"]))
     businesses = _find_parcels(businesses, gazetteer, parcels)
-    return businesses.drop(columns="name_key").sort_values("business_id", ignore_index=True)
+    return businesses.sort_values("business_id", ignore_index=True)
 
 
 def build_business_parcels(
@@ -85,8 +87,6 @@ def build_business_parcels(
     active = businesses[businesses["is_active"]].sort_values(["business_parcel_id", "business_name"])
     places = active.groupby("business_parcel_id", as_index=False).agg(
         parcel_id=("parcel_id", "first"),
-        business_names=("business_name", _joined),
-        business_types=("business_types", lambda types: _joined(types.str.split(";").explode())),
         business_count=("business_id", "nunique"),
         address=("address", "first"),
         address_key=("address_key", "first"),
@@ -95,6 +95,9 @@ def build_business_parcels(
         license_latitude=("latitude", "median"),
         license_longitude=("longitude", "median"),
     )
+    types = active.assign(business_type=active["business_types"].str.split(";")).explode("business_type")
+    places["business_names"] = places["business_parcel_id"].map(join_distinct(active["business_parcel_id"], active["business_name"]))
+    places["business_types"] = places["business_parcel_id"].map(join_distinct(types["business_parcel_id"], types["business_type"]))
     own = parcels.drop_duplicates("parcel_id").set_index("parcel_id")
     known = gazetteer.set_index("address_key")
     for axis in ("latitude", "longitude"):
@@ -143,9 +146,7 @@ def _find_parcels(businesses: pd.DataFrame, gazetteer: pd.DataFrame, parcels: pd
     return businesses.assign(parcel_id=parcel.astype("str"), match_method=method, business_parcel_id=place)
 
 
-def _business_id(name_key: str, address_key: str) -> str:
-    return "business:" + hashlib.sha256(f"{name_key}|{address_key}".encode()).hexdigest()[:16]
-
-
-def _joined(values: pd.Series) -> str | None:
-    return ";".join(sorted(set(values.dropna()))) or None
+def _business_ids(name_keys: pd.Series, address_keys: pd.Series) -> pd.Series:
+    texts = name_keys + "|" + address_keys
+    ids = {text: "business:" + hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts.unique()}
+    return texts.map(ids).astype("str")

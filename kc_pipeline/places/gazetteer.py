@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from kc_pipeline.places.addresses import standardize
+from kc_pipeline.places.grouping import join_distinct
 
 # Registers that name a parcel beside an address; the first that knows the address wins.
 PARCEL_REGISTERS = ("parcels", "property_violations", "dangerous_buildings", "streetlight_outages", "dumping_complaints")
@@ -36,7 +37,7 @@ def build_gazetteer(registers: Mapping[str, pd.DataFrame], known_parcels: pd.Ind
         longitude=("longitude", "median"),
     )
     addresses["zip_code"] = _most_common(named, "zip_code").reindex(addresses.index)
-    addresses["evidence"] = _register_names(named).reindex(addresses.index)
+    addresses["evidence"] = join_distinct(named["address_key"], named["register"]).reindex(addresses.index)
     addresses["parcel_id"] = _parcel_of_address(named).reindex(addresses.index).astype("str")
     return addresses.reset_index()[_COLUMNS]
 
@@ -58,16 +59,6 @@ def _most_common(named: pd.DataFrame, column: str) -> pd.Series:
     votes = named.groupby(["address_key", column]).size().rename("votes").reset_index()
     votes = votes.sort_values(["address_key", "votes", column], ascending=[True, False, True])
     return votes.drop_duplicates("address_key").set_index("address_key")[column]
-
-
-def _register_names(named: pd.DataFrame) -> pd.Series:
-    """Names of the registers that know an address, sorted, separated by ';', indexed by address_key."""
-    pairs = named[["address_key", "register"]].drop_duplicates().sort_values(["address_key", "register"])
-    joined = pd.Series("", index=pairs["address_key"].unique(), dtype="str")
-    for register in sorted(pairs["register"].unique()):
-        known = joined.index.isin(pairs.loc[pairs["register"] == register, "address_key"])
-        joined = joined.mask(known, joined + ";" + register)
-    return joined.str.removeprefix(";")
 
 
 def _parcel_of_address(named: pd.DataFrame) -> pd.Series:

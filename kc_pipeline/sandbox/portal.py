@@ -8,10 +8,11 @@ import gzip
 import io
 import json
 import re
+import socket
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,11 +20,13 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from kc_pipeline.sandbox.layers import LayerError, describe_layer, query_layer
-from kc_pipeline.sandbox.query import MALFORMED, Query, QueryError, add_functions, translate_soda
-from kc_pipeline.sandbox.records import DataSetInfo, DeclaredColumn, RecordStore
+from kc_pipeline.sandbox.layers import MAX_RECORD_COUNT, LayerError, describe_layer, query_layer
+from kc_pipeline.sandbox.query import DEFAULT_LIMIT, MALFORMED, Query, QueryError, add_functions, translate_soda
+from kc_pipeline.sandbox.records import DataSetInfo, RecordStore
 
-_SHAPES = frozenset({"point", "multipolygon", "polygon", "multiline", "line", "location"})
+_SHAPES = frozenset({"point", "multipolygon", "polygon", "multiline", "line", "location", "url"})
+_WIRE_TYPES = {"calendar_date": "floating_timestamp"}
+_ARGUMENTS = frozenset({"$select", "$where", "$group", "$order", "$limit", "$offset", "$$app_token"})
 _JSON = "application/json;charset=utf-8"
 _CSV = "text/csv; charset=UTF-8"
 _RESOURCE = re.compile(r"/resource/([a-z0-9]{4}-[a-z0-9]{4})\.(json|csv)")
@@ -88,8 +91,7 @@ class Portal:
     def __init__(self, store: RecordStore, host: str = "127.0.0.1", port: int = 0, faults: Faults | None = None) -> None:
         """Bind the address; port 0 takes any free one."""
         handler = type("Handler", (_Handler,), {"store": store, "faults": faults or Faults()})
-        self._server = ThreadingHTTPServer((host, port), handler)
-        self._server.daemon_threads = True
+        self._server = _Server((host, port), handler)
 
     @property
     def url(self) -> str:
@@ -110,6 +112,30 @@ class Portal:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    """A server whose end is the end of its connections too: clients keep them open, and would be answered for ever."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        super().server_close()
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -148,10 +174,10 @@ class _Handler(BaseHTTPRequestHandler):
         if info is None:
             self._send_json(_missing(data_set), 404)
             return
-        if self.faults.short_pages:
-            arguments = {**arguments, "$limit": str(min(int(arguments.get("$limit", "1000")), self.faults.short_pages))}
         try:
-            query = translate_soda(info, arguments)
+            if unknown := sorted(set(arguments) - _ARGUMENTS):
+                raise QueryError(MALFORMED, f"Unrecognized arguments [{', '.join(unknown)}]", unknown[0])
+            query = translate_soda(info, self._shortened(arguments, "$limit", DEFAULT_LIMIT))
         except QueryError as error:
             self._send_json({"message": str(error), "errorCode": error.code, "data": {"column": error.subject}}, 400)
             return
@@ -172,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = _csv_page(query, rows) if form == "csv" else _json_page(query, rows)
         headers = {
             "X-SODA2-Fields": json.dumps([o.field_name for o in query.outputs]),
-            "X-SODA2-Types": json.dumps([o.data_type for o in query.outputs]),
+            "X-SODA2-Types": json.dumps([_WIRE_TYPES.get(o.data_type, o.data_type) for o in query.outputs]),
             "Last-Modified": format_datetime(info.rows_updated_at, usegmt=True),
         }
         self._send(body, _CSV if form == "csv" else _JSON, headers=headers, may_break=query.is_page)
@@ -190,11 +216,21 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             with self._connection() as connection:
-                answer = query_layer(info, connection, arguments)
+                answer = query_layer(info, connection, self._shortened(arguments, "resultRecordCount", MAX_RECORD_COUNT))
         except (LayerError, ValueError, sqlite3.Error) as error:
             self._send_json({"error": {"code": 400, "message": "Unable to perform query.", "details": [str(error)]}})
             return
+        if answer.get("features") and self.faults.strikes("early_empty"):
+            more = {"exceededTransferLimit": True}
+            answer = {**answer, "features": [], **({"properties": more} if "type" in answer else more)}
         self._send(json.dumps(answer).encode(), _JSON, may_break=is_page)
+
+    def _shortened(self, arguments: dict[str, str], name: str, usual: int) -> dict[str, str]:
+        """The arguments, with no more rows asked for than a short page has."""
+        asked = arguments.get(name) or str(usual)
+        if not self.faults.short_pages or not (asked.isascii() and asked.isdigit()):
+            return arguments
+        return {**arguments, name: str(min(int(asked), self.faults.short_pages))}
 
     def _misbehave(self) -> bool:
         """Answer wrongly if a fault strikes; whether it did."""
@@ -251,23 +287,25 @@ def _csv_page(query: Query, rows: list[tuple[Any, ...]]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
     writer.writerow([output.field_name for output in query.outputs])
-    shaped = [i for i, output in enumerate(query.outputs) if output.data_type in _SHAPES]
-    if not shaped:
-        writer.writerows(rows)
-    else:
-        writer.writerows([_with_text_shapes(row, query.outputs, shaped) for row in rows])
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for i, output in enumerate(query.outputs):
+        if rows and output.data_type in _SHAPES:
+            columns[i] = _shape_texts(output.data_type, columns[i])
+    writer.writerows(zip(*columns, strict=True))
     return text.getvalue().encode()
 
 
-def _with_text_shapes(row: tuple[Any, ...], outputs: Sequence[DeclaredColumn], shaped: list[int]) -> list[Any]:
-    values = list(row)
-    for i in shaped:
-        if values[i]:
-            values[i] = _location_text(values[i]) if outputs[i].data_type == "location" else _well_known_text(json.loads(values[i]))
-    return values
+def _shape_texts(data_type: str, values: Sequence[str | None]) -> list[str | None]:
+    """A column of shapes as a CSV page has them; parsed together, which is faster than one by one."""
+    to_text = _TEXTS.get(data_type, _well_known_text)
+    shapes = json.loads(f"[{','.join(value or 'null' for value in values)}]")
+    return [None if shape is None else to_text(shape) for shape in shapes]
 
 
 def _well_known_text(shape: dict[str, Any]) -> str:
+    if shape["type"] == "Point":
+        return "POINT ({} {})".format(*shape["coordinates"])
+
     def text(part: list[Any]) -> str:
         if not isinstance(part[0], list):
             return " ".join(str(number) for number in part)
@@ -277,8 +315,7 @@ def _well_known_text(shape: dict[str, Any]) -> str:
     return f"{shape['type'].upper()} {inner if inner.startswith('(') else f'({inner})'}"
 
 
-def _location_text(value: str) -> str:
-    location = json.loads(value)
+def _location_text(location: dict[str, Any]) -> str:
     lines = []
     if address := location.get("human_address"):
         known = json.loads(address)
@@ -288,11 +325,18 @@ def _location_text(value: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
+def _link_text(link: dict[str, Any]) -> str:
+    return f"{link['description']} ({link['url']})" if link.get("description") else str(link.get("url", ""))
+
+
+_TEXTS = {"location": _location_text, "url": _link_text}
+
+
 def _json_page(query: Query, rows: list[tuple[Any, ...]]) -> bytes:
     names = [output.field_name for output in query.outputs]
-    shaped = {output.field_name for output in query.outputs if output.data_type in _SHAPES}
+    structured = {output.field_name for output in query.outputs if output.data_type in {*_SHAPES, "checkbox"}}
     records = [
-        {name: json.loads(value) if name in shaped else str(value) for name, value in zip(names, row, strict=True) if value is not None}
+        {name: json.loads(value) if name in structured else str(value) for name, value in zip(names, row, strict=True) if value is not None}
         for row in rows
     ]
     return json.dumps(records).encode()

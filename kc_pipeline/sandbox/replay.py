@@ -19,7 +19,7 @@ from kc_pipeline.sandbox.records import DeclaredColumn, RecordStore
 RECORDED_AT = datetime(2000, 1, 1, tzinfo=UTC)
 _FILE = re.compile(r"([a-z0-9]{4}-[a-z0-9]{4})(\.[\w-]+)*?\.json(\.gz)?")
 _PERSON = re.compile(r"race|sex|gender|age|age_range|dob|.*phone.*|.*birth.*|victim_name|suspect_name")
-_TIMESTAMP = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{3})?Z?"
+_TIMESTAMP = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{3})?"
 _SHAPE_TYPES = {
     "Point": "point",
     "MultiPolygon": "multipolygon",
@@ -27,7 +27,7 @@ _SHAPE_TYPES = {
     "MultiLineString": "multiline",
     "LineString": "line",
 }
-_VERSION = "1"
+_VERSION = "2"
 
 
 def load_recordings(folder: Path, store_path: Path) -> RecordStore:
@@ -38,9 +38,14 @@ def load_recordings(folder: Path, store_path: Path) -> RecordStore:
         store_path: SQLite file to make; kept as long as the folder does not change.
 
     Raises:
-        ValueError: a file is not a list of records, or there is none; the message names it.
+        ValueError: a file is not a list of records, two are of one data set, or there is none; the message names them.
     """
-    files = {match[1]: path for path in sorted(folder.iterdir()) if (match := _FILE.fullmatch(path.name))}
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if match := _FILE.fullmatch(path.name):
+            if match[1] in files:
+                raise ValueError(f"{folder}: {files[match[1]].name} and {path.name} hold the same data set; leave one of them")
+            files[match[1]] = path
     if not files:
         raise ValueError(f"{folder}: no file is named by a portal id, such as d4px-6rwg.json.gz")
     seen = "\n".join(f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files.values())
@@ -83,7 +88,8 @@ def _declared_type(values: list[Any]) -> str:
     given = [value for value in values if value is not None]
     first = given[0] if given else ""
     if isinstance(first, dict):
-        return _SHAPE_TYPES.get(first.get("type", ""), "location" if {"latitude", "human_address"} & set(first) else "text")
+        other = "location" if {"latitude", "human_address"} & set(first) else "url" if "url" in first else "text"
+        return _SHAPE_TYPES.get(first.get("type", ""), other)
     if isinstance(first, bool):
         return "checkbox"
     if isinstance(first, (int, float)):

@@ -6,22 +6,28 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from kc_pipeline.sandbox.city import ANCHOR_DATE, build_city, built_through
+from kc_pipeline.sandbox.city import build_city, built_through
 from kc_pipeline.sandbox.portal import Portal
 from kc_pipeline.sandbox.records import RecordStore
 from kc_pipeline.sandbox.replay import load_recordings
 from kc_pipeline.settings import Settings
 
 
-def prepare_city(folder: Path, through: date = ANCHOR_DATE, scale: float = 0.05) -> date:
-    """Build the synthetic city, or let it go on to a later day; it never goes back.
+def city_folder(settings: Settings) -> Path:
+    """Where the synthetic city of these settings lies."""
+    return settings.data_dir / "city"
 
-    Returns:
-        The day up to which it stands.
-    """
-    through = max(through, built_through(folder) or through)
-    build_city(folder, scale=scale, through=through)
-    return through
+
+def day_of_city(settings: Settings, wanted: date) -> date:
+    """The day on which the synthetic city stands once it has come to a wanted day; it never goes back."""
+    return max(wanted, built_through(city_folder(settings)) or wanted)
+
+
+def prepare_city(settings: Settings, wanted: date, scale: float = 0.05) -> RecordStore:
+    """Build the synthetic city, or let it go on to a later day; what its portal serves."""
+    folder = city_folder(settings)
+    build_city(folder, scale=scale, through=day_of_city(settings, wanted))
+    return RecordStore(folder / "portal.sqlite")
 
 
 @contextmanager
@@ -41,9 +47,7 @@ def open_source(settings: Settings, *, through: date, recordings: Path | None = 
         yield settings
         return
     if settings.source == "sandbox":
-        folder = settings.data_dir / "city"
-        prepare_city(folder, through, scale)
-        store = RecordStore(folder / "portal.sqlite")
+        store = prepare_city(settings, through, scale)
     else:
         if recordings is None or not recordings.is_dir():
             raise FileNotFoundError(f"replay needs the folder of recorded rows; {recordings} is not a folder")

@@ -25,8 +25,8 @@ def clean_parcels(raw: pa.Table) -> CleanResult:
     )
     rows = ledger.usable
     parcel_id, record_id = parcel_id[rows.index], "parcels:" + identity[rows.index]
-    shapes = _shapes(rows["geometry"])
-    is_areal = np.isin(shapely.get_type_id(shapes), (3, 6))
+    shapes = _polygons(_shapes(rows["geometry"]))
+    is_areal = ~pd.isna(shapes)
     positions = clean_positions(rows)
     rows = rows.assign(
         record_id=record_id,
@@ -77,7 +77,7 @@ def clean_streets(raw: pa.Table) -> CleanResult:
             "street_name": rows["street_name"],
             "from_number": numbers.min(axis="columns").round().astype("Int64"),
             "to_number": numbers.max(axis="columns").round().astype("Int64"),
-            "geometry": rows["geometry"],
+            "geometry": rows["geometry"].mask(pd.isna(_shapes(rows["geometry"]))),
             **provenance(rows),
         }
     )
@@ -88,14 +88,17 @@ def clean_districts(raw: pa.Table) -> CleanResult:
     """Clean neighborhoods, patrol divisions and council districts; parts of one district are joined."""
     ledger = Ledger("districts", raw)
     rows = ledger.usable
-    ledger.reject(rows["geometry"].isna(), "geometry_missing", "The district {value} has no shape.", rows["district_name"])
+    shapes = _polygons(_shapes(rows["geometry"]))
+    has_shape = ~pd.isna(shapes)
+    no_shape = pd.Series(~has_shape, index=rows.index)
+    ledger.reject(no_shape, "geometry_missing", "The district {value} has no shape that can be read as a polygon.", rows["district_name"])
     rows = ledger.usable
     name = rows["district_name"].fillna("unnamed " + rows["row_id"])
     record_id = "districts:" + rows["district_kind"] + ":" + name
     rows = rows.assign(record_id=record_id, district_name=name, position=np.arange(len(rows)))
     ordered = rows.sort_values(["record_id", "data_set", "row_id"], kind="stable")
     first = ordered.drop_duplicates("record_id").set_index("record_id")
-    joined = _joined_polygons(ordered, _shapes(rows["geometry"])).reindex(first.index)
+    joined = _joined_polygons(ordered, shapes[has_shape]).reindex(first.index)
     districts = first[["district_kind", "district_name"]].assign(
         geometry=shapely.to_wkb(joined.to_numpy(dtype=object)), **provenance(first)
     )
@@ -107,11 +110,21 @@ def _shapes(wkb: pd.Series) -> np.ndarray:
     return np.asarray(shapely.from_wkb(np.where(wkb.notna().to_numpy(), values, None), on_invalid="ignore"), dtype=object)
 
 
+def _polygons(shapes: np.ndarray) -> np.ndarray:
+    """Valid polygons; None for any other shape and for one that encloses nothing (lines and points left over by mending are dropped)."""
+    polygons = shapes.copy()
+    polygons[~np.isin(shapely.get_type_id(polygons), (3, 6))] = None
+    broken = ~pd.isna(polygons) & ~shapely.is_valid(polygons)
+    polygons[broken] = shapely.make_valid(polygons[broken], method="structure", keep_collapsed=False)
+    polygons[~np.isin(shapely.get_type_id(polygons), (3, 6)) | shapely.is_empty(polygons)] = None
+    return polygons
+
+
 def _joined_polygons(ordered: pd.DataFrame, shapes: np.ndarray) -> pd.Series:
     """One valid polygon per record_id: of the first data set that has any, all its parts joined."""
     first_set = ordered.groupby("record_id")["data_set"].transform("first")
     parts = ordered[ordered["data_set"] == first_set]
-    part_shapes = pd.Series(shapely.make_valid(shapes[parts["position"].to_numpy()]), index=parts["record_id"].to_numpy(), dtype=object)
+    part_shapes = pd.Series(shapes[parts["position"].to_numpy()], index=parts["record_id"].to_numpy(), dtype=object)
     repeated = part_shapes.index.duplicated(keep=False)
     several = {key: shapely.union_all(group.to_numpy(dtype=object)) for key, group in part_shapes[repeated].groupby(level=0)}
     return pd.concat([part_shapes[~repeated], pd.Series(several, dtype=object)])

@@ -75,6 +75,8 @@ def merge_rows(rows: pd.DataFrame, flags: tuple[str, ...] = ()) -> pd.DataFrame:
     whole = ("data_set", "partition", "pull_id", "page", "line", "month", "report_date", "reported_local", "reported_utc", "reported_clock")
     filled = groups[[name for name in values if name not in whole]].first()
     merged = best.assign(**{name: filled[name] for name in filled.columns if name not in flags})
+    # A parcel of another row would contradict an exact address.
+    merged["parcel_id"] = best["parcel_id"].where(best["address_precision"] == "exact", merged["parcel_id"])
     for flag in flags:
         merged[flag] = groups[flag].max()
     systems = groups["record_system"].agg(["min", "max"])
@@ -89,8 +91,10 @@ def join_distinct(rows: pd.DataFrame, column: str) -> pd.Series:
     """Distinct values of a column per event, sorted, separated by ';'; indexed by event_id."""
     pairs = rows[["event_id", column]].dropna().drop_duplicates().sort_values(["event_id", column])
     single = ~pairs["event_id"].duplicated(keep=False)
-    several = pairs[~single].groupby("event_id")[column].agg(";".join)
-    return pd.concat([pairs[single].set_index("event_id")[column], several])
+    keys, values = pairs["event_id"][~single].to_numpy(), pairs[column][~single].tolist()
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])) if len(keys) else np.array([], dtype=int)
+    joined = [";".join(values[a:b]) for a, b in zip(starts, [*starts[1:], len(values)], strict=True)] if len(keys) else []
+    return pd.concat([pairs[single].set_index("event_id")[column], pd.Series(joined, index=keys[starts], dtype="str")])
 
 
 def category_by_pattern(texts: pd.Series, patterns: tuple[tuple[str, str], ...], unknown: str) -> pd.Series:

@@ -18,7 +18,7 @@ from kc_pipeline.catalog.tables import PROVENANCE, TABLES
 from kc_pipeline.transform.result import CleanResult, ReconciliationError
 
 # Raise it whenever the same raw rows would give other clean rows: every month is then cleaned again.
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 
 FRONT = ("data_set", "partition", "pull_id", "page", "line", "row_id", "pulled_at")
 _NOT_CONTENT = (*PROVENANCE, "available_date", "row_hash")
@@ -102,13 +102,21 @@ class Ledger:
             key_of_row: for every usable row (by index) the key of the clean row that it became part of.
 
         Raises:
-            ReconciliationError: rows received on some page are not all good, quarantined or duplicate.
+            ReconciliationError: a source row is not exactly one of good, quarantined and duplicate, two clean rows have the same
+                key, or one is made from no source row.
         """
         contract = TABLES[f"clean/{self.feed}"]
         table = _as_arrow(contract.name, clean.assign(row_hash=""))
         table = table.set_column(table.schema.get_field_index("row_hash"), table.schema.field("row_hash"), _row_hashes(table))
         table = table.sort_by([(name, "ascending") for name in contract.key])
-        return CleanResult(table, self._quarantine(), self._reconcile(key_of_row, set(table[contract.key[0]].to_pylist())))
+        keys = pd.Series(table[contract.key[0]].to_pandas())
+        strange = keys[keys.duplicated()]
+        if strange.empty:
+            became = pd.Series(pd.Index(keys).get_indexer(key_of_row), index=key_of_row.index)
+            strange = keys[~keys.index.isin(became)]
+        if len(strange):
+            raise ReconciliationError(f"{self.feed}: the clean row {strange.iloc[0]!r} stands twice or is made from no source row")
+        return CleanResult(table, self._quarantine(), self._reconcile(became[became >= 0]))
 
     def _quarantine(self) -> pa.Table:
         name = f"quarantine/{self.feed}"
@@ -117,21 +125,21 @@ class Ledger:
         rows = _as_arrow(name, pd.concat(self._rejected, ignore_index=True))
         return rows.sort_by([(column, "ascending") for column in TABLES[name].key])
 
-    def _reconcile(self, key_of_row: pd.Series, keys: set[str]) -> pa.Table:
+    def _reconcile(self, became: pd.Series) -> pa.Table:
+        """The account; `became` holds the number of the clean row that each good source row is part of."""
         part = ["data_set", "partition", "pull_id"]
         account = self.rows[[*part, "page"]].copy()
         account["good_count"] = False
-        became = key_of_row[key_of_row.isin(keys)]
         account.loc[became.index, "good_count"] = True
-        account["key"] = pd.Series(pd.factorize(became)[0], index=became.index, dtype="float64").reindex(account.index)
+        account["key"] = became.astype("float64").reindex(account.index)
         account["duplicate_count"] = self._is_duplicate
         account["quarantined_count"] = self._is_rejected
         counts = ["good_count", "quarantined_count", "duplicate_count"]
         pages = account.groupby([*part, "page"])[counts].sum()
         received = account.groupby([*part, "page"]).size()
-        wrong = pages.sum(axis="columns") != received
-        if wrong.any():
-            page = wrong.index[wrong][0]
+        wrong = account[account[counts].sum(axis="columns") != 1]
+        if len(wrong):
+            page = tuple(wrong.iloc[0][[*part, "page"]])
             raise ReconciliationError(
                 f"{self.feed} {page}: {received[page]} rows received, but {pages.loc[page].to_dict()} (good + quarantined + duplicates)"
             )

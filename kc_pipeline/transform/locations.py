@@ -19,7 +19,7 @@ from kc_pipeline.catalog.geography import (
 
 _CROSSING = r"\s(?:and|at)\s|&|//|@|(?<![\d\s])\s*/\s*(?!\d)"
 _NUMBERED = r"\d+(?:\s*-\s*\d+)?(?:\s+\d/\d)?[A-Da-d]?\s+\S"
-_ORDINAL_STREET = r"(?i)\d+ (?:st|ter|te|av|ave|pl)\s+(?:and|at)\b"
+_ORDINAL_STREET = r"(?i)\d+ (?:st|ter|te|av|ave|pl)\s*(?:$|(?<=\s)(?:and|at)\b|[&/@])"
 _ZIP = r"(\d{5})(?:-\d{4})?$"
 
 
@@ -97,8 +97,8 @@ def _zip_codes(rows: pd.DataFrame, address: pd.Series) -> pd.Series:
     own = rows["zip_code"] if "zip_code" in rows else pd.Series(None, index=rows.index, dtype="str")
     of_city = rows["city"] if "city" in rows else pd.Series(None, index=rows.index, dtype="str")
     in_address = address.where(address.str.contains("kansas city", case=False).fillna(False).astype(bool))
-    candidates = (own.str.extract(r"^" + _ZIP)[0], of_city.str.extract(r"^" + _ZIP)[0], in_address.str.extract(_ZIP)[0])
     found = pd.Series(None, index=rows.index, dtype="str")
-    for candidate in candidates:
-        found = found.fillna(candidate.astype("str").mask(candidate.isin(UNKNOWN_ZIP_CODES)))
+    for texts, pattern in ((own, r"^" + _ZIP), (of_city, r"^" + _ZIP), (in_address, _ZIP)):
+        candidate = texts[found.isna() & texts.notna()].str.extract(pattern)[0].astype("str")
+        found = found.fillna(candidate.mask(candidate.isin(UNKNOWN_ZIP_CODES)).reindex(rows.index))
     return found

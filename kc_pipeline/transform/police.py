@@ -31,7 +31,7 @@ def clean(raw: pa.Table) -> CleanResult:
         is_domestic=rows["domestic_flag"].str.upper().map(_FLAG).astype("boolean"),
         is_firearm_used=rows["firearm_flag"].str.upper().map(_FLAG).astype("boolean"),
         severity=_categories(nibrs, rows).map(_SEVERITY).astype("int64"),
-        source_category=rows["nibrs"].fillna(rows["description"]).fillna(rows["offense"]),
+        source_category=nibrs.fillna(rows["description"]).fillna(rows["offense"]).fillna(rows["nibrs"]),
     )
     events = merge_rows(rows, ("is_domestic", "is_firearm_used")).set_index("event_id")
     worst = rows.sort_values(["event_id", "severity", "source_category"]).drop_duplicates("event_id").set_index("event_id")

@@ -9,7 +9,7 @@ import pandas as pd
 from kc_pipeline.catalog.geography import TIME_ZONE
 
 _FORMS = (
-    (r"\d{4}-\d{2}-\d{2}(?:[T ].*)?", "ISO8601"),
+    (r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?", "ISO8601"),
     (r"\d{8}", "%Y%m%d"),
     (r"\d{1,2}/\d{1,2}/\d{4}", "%m/%d/%Y"),
     (r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}", "%m/%d/%Y %H:%M"),
@@ -23,14 +23,16 @@ _CLOCK_FORMS = (
     (r"\d{4}", "%H%M"),
     (r"\d{1,2}:\d{2} ?[AP]M", "%I:%M %p"),
 )
-_EPOCH_MILLISECONDS = r"-?\d{11,14}"
+_WITH_OFFSET = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?[+-]\d{2}(?::?\d{2})?"
+_EPOCH_MILLISECONDS = r"-?\d{11,13}"
 
 
 def parse_local(texts: pd.Series, clocks: pd.Series | None = None) -> pd.Series:
     """Wall time, America/Chicago, of timestamps in any form a source uses.
 
     Args:
-        texts: ISO dates and timestamps (a trailing Z is a habit, not UTC), YYYYMMDD, MM/DD/YYYY, epoch milliseconds (UTC).
+        texts: ISO dates and timestamps (a trailing Z is a habit, not UTC; an offset such as +00:00, which databases write, is
+            meant), YYYYMMDD, MM/DD/YYYY, epoch milliseconds (UTC).
         clocks: time of day where it stands apart ('18:15', '10:40 AM'); used where the timestamp itself says midnight.
 
     Returns:
@@ -42,10 +44,12 @@ def parse_local(texts: pd.Series, clocks: pd.Series | None = None) -> pd.Series:
     for pattern, form in _FORMS:
         fits = plain.str.fullmatch(pattern).to_numpy(bool)
         parsed[fits] = pd.to_datetime(plain[fits], format=form, errors="coerce").astype("datetime64[us]")
+    with_offset = plain.str.fullmatch(_WITH_OFFSET).to_numpy(bool)
+    if with_offset.any():
+        parsed[with_offset] = _to_local(pd.to_datetime(plain[with_offset], format="ISO8601", errors="coerce", utc=True))
     epoch = plain.str.fullmatch(_EPOCH_MILLISECONDS).to_numpy(bool)
     if epoch.any():
-        moments = pd.to_datetime(plain[epoch].astype("int64"), unit="ms", utc=True)
-        parsed[epoch] = moments.dt.tz_convert(TIME_ZONE).dt.tz_localize(None).astype("datetime64[us]")
+        parsed[epoch] = _to_local(pd.to_datetime(plain[epoch].astype("int64"), unit="ms", utc=True))
     local = _look_up(texts, distinct, parsed)
     if clocks is None:
         return local
@@ -83,6 +87,10 @@ def time_of_day(clocks: pd.Series) -> pd.Series:
         parsed = pd.to_datetime(text, format=form, errors="coerce")
         offsets[fits] = (parsed - parsed.dt.normalize()).astype("timedelta64[us]")
     return _look_up(clocks, distinct, offsets)
+
+
+def _to_local(moments: pd.Series) -> pd.Series:
+    return moments.dt.tz_convert(TIME_ZONE).dt.tz_localize(None).astype("datetime64[us]")
 
 
 def _look_up(texts: pd.Series, distinct: pd.Series, values: pd.Series) -> pd.Series:

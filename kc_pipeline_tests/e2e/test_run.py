@@ -137,7 +137,7 @@ def test_a_deleted_month_is_pulled_and_cleaned_again(copied_run: Path, finished_
     assert fingerprint(done.stdout) == fingerprint(finished_run[1])
 
 
-def test_a_later_day_appends_and_the_older_snapshot_stays(copied_run: Path) -> None:
+def test_a_later_day_appends_and_the_older_one_can_be_said_again(copied_run: Path, finished_run: tuple[Path, str]) -> None:
     done = kc(copied_run, "run", "--scale", SCALE, "--as-of", "2026-07-03")
     assert done.returncode == 0, done.stdout + done.stderr
     with sqlite3.connect(copied_run / "sandbox" / "warehouse.sqlite") as client:
@@ -148,6 +148,9 @@ def test_a_later_day_appends_and_the_older_snapshot_stays(copied_run: Path) -> N
         ).fetchall()
     assert history == [(DAY,), ("2026-07-03",)]
     assert express == [(14,)]
+    replayed = kc(copied_run, "run", "--scale", SCALE, "--as-of", DAY)
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+    assert fingerprint(replayed.stdout) == fingerprint(finished_run[1])
 
 
 def test_a_killed_run_leaves_the_last_good_tables_readable(copied_run: Path, tmp_path: Path) -> None:

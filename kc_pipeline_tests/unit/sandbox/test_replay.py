@@ -4,8 +4,10 @@ import gzip
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 
+from kc_pipeline.sandbox.portal import Portal
 from kc_pipeline.sandbox.replay import load_recordings
 
 ROWS = [
@@ -56,3 +58,39 @@ def test_a_folder_without_recordings_or_with_a_broken_one_is_refused(tmp_path: P
     (empty / "abcd-1234.json").write_text('{"error": true}')
     with pytest.raises(ValueError, match="not a list of records"):
         load_recordings(empty, tmp_path / "s.sqlite")
+
+
+def test_the_portal_gives_back_what_was_recorded_without_persons(folder: Path, tmp_path: Path) -> None:
+    with Portal(load_recordings(folder, tmp_path / "store.sqlite")) as portal:
+        first, second = httpx.get(f"{portal.url}/resource/abcd-1234.json", params={"$order": ":id"}).json()
+    assert first == {
+        "report": "R1", "report_date": "2023-01-01T10:00:00.000", "flag": True, "total": "3",
+        "location": ROWS[0]["location"], "site": ROWS[0]["site"],
+    }  # fmt: skip
+    assert second == ROWS[1]
+
+
+def test_links_stay_links_and_times_with_a_zone_stay_text(folder: Path, tmp_path: Path) -> None:
+    link = {"url": "http://city.example/case?id=1"}
+    (folder / "wxyz-0001.json").write_text(json.dumps([{"case_url": link, "assessed": "2008-09-29T00:00:00.000Z"}]))
+    with Portal(load_recordings(folder, tmp_path / "store.sqlite")) as portal:
+        view = httpx.get(f"{portal.url}/api/views/wxyz-0001.json").json()
+        record = httpx.get(f"{portal.url}/resource/wxyz-0001.json").json()[0]
+        page = httpx.get(f"{portal.url}/resource/wxyz-0001.csv").text
+    assert {c["fieldName"]: c["dataTypeName"] for c in view["columns"]} == {"case_url": "url", "assessed": "text"}
+    assert record["case_url"] == link
+    assert page.splitlines()[1] == '"http://city.example/case?id=1","2008-09-29T00:00:00.000Z"'
+
+
+def test_the_same_folder_always_gives_the_same_rows(folder: Path, tmp_path: Path) -> None:
+    def rows(name: str) -> list[tuple[object, ...]]:
+        with load_recordings(folder, tmp_path / name).reading() as connection:
+            return connection.execute("SELECT * FROM rows_1").fetchall()
+
+    assert rows("one.sqlite") == rows("other.sqlite")
+
+
+def test_two_files_of_one_data_set_are_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / "abcd-1234.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"abcd-1234\.json and abcd-1234\.sample\.json\.gz hold the same data set"):
+        load_recordings(folder, tmp_path / "store.sqlite")

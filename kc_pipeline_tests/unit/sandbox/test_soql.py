@@ -94,18 +94,24 @@ def test_pages_and_groups_are_told_apart() -> None:
     assert not translate_soda(INFO, {"$select": "name", "$group": "name"}).is_page
 
 
+DAYS = [("a", "9", "2026-06-01T00:00:00.000"), ("b", "10", "2026-06-02T00:00:00.000"), ("c", "9", None)]
+
+
+def test_a_number_in_quotes_is_compared_as_a_number() -> None:
+    assert found(DAYS, select="name", where="size > '9'") == [("b",)]
+
+
+@pytest.mark.xfail(strict=True, reason="kc_pipeline/sandbox/query.py does not do this yet; the portals do")
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({"select": "max(size)"}, [("10",)]),
-        ({"select": "name", "where": "size > '9'"}, [("b",)]),
-        ({"select": "name", "where": "day = '2026-06-01'"}, [("a",)]),
-        ({"select": "name", "where": "day between '2026-06-01' and '2026-06-02'", "order": "name"}, [("a",), ("b",)]),
-        ({"select": "name", "order": "day"}, [("a",), ("b",), ("c",)]),
-        ({"select": "name", "where": "name like 'A%'"}, []),
-        ({"select": "distinct size", "order": "size"}, [("9",), ("10",)]),
+        pytest.param({"select": "max(size)"}, [("10",)], id="aggregates compare numbers as numbers"),
+        pytest.param({"select": "name", "where": "day = '2026-06-01'"}, [("a",)], id="a day is its midnight"),
+        pytest.param({"select": "name", "where": "day <= '2026-06-02'", "order": "name"}, [("a",), ("b",)], id="up to a midnight"),
+        pytest.param({"select": "name", "order": "day"}, [("a",), ("b",), ("c",)], id="nulls come last"),
+        pytest.param({"select": "name", "where": "name like 'A%'"}, [], id="like minds the case"),
+        pytest.param({"select": "distinct size", "order": "size"}, [("9",), ("10",)], id="distinct"),
     ],
 )
 def test_what_the_portals_do_and_ours_does_not_yet(arguments: dict[str, str], expected: list[tuple[str]]) -> None:
-    rows = [("a", "9", "2026-06-01T00:00:00.000"), ("b", "10", "2026-06-02T00:00:00.000"), ("c", "9", None)]
-    assert found(rows, **arguments) == expected
+    assert found(DAYS, **arguments) == expected

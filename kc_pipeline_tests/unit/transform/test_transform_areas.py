@@ -1,5 +1,6 @@
 """Parcels, streets and districts."""
 
+import pytest
 import shapely
 from transform_rows import by_key, only, raw_table
 
@@ -105,3 +106,44 @@ def test_districts_with_and_without_a_name() -> None:
     records = by_key(clean_districts(raw_table([{**row, "district_name": "Lykins"}, row, row])).clean, "district_name")
     assert set(records) == {"Lykins", "unnamed row-1", "unnamed row-2"}
     assert "neighborhood:Lykins" in str(records["Lykins"]["record_id"])
+
+
+SPIKE = [(-94.6, 39.1), (-94.6, 39.2), (-94.5, 39.2), (-94.5, 39.1), (-94.4, 39.1), (-94.5, 39.1)]
+
+
+def test_a_broken_polygon_is_mended_to_a_polygon_and_nothing_else() -> None:
+    record = only(clean_parcels(raw_table([parcel_row(geometry=bytes(shapely.to_wkb(shapely.Polygon(SPIKE))))])).clean)
+    shape = shapely.from_wkb(record["geometry"])
+    assert shape.equals(shapely.box(-94.6, 39.1, -94.5, 39.2))
+    assert (shape.geom_type, record["geometry_kind"]) == ("Polygon", "polygon")
+
+
+@pytest.mark.parametrize(
+    "shape", [shapely.Polygon(), shapely.MultiPolygon(), shapely.Polygon([(-94.6, 39.1), (-94.6, 39.2), (-94.6, 39.1)])]
+)
+def test_a_polygon_that_encloses_nothing_gives_way_to_a_point(shape: shapely.Geometry) -> None:
+    rows = [parcel_row(geometry=bytes(shapely.to_wkb(shape))), point_row()]
+    record = only(clean_parcels(raw_table(rows)).clean)
+    assert (record["geometry_kind"], record["latitude"], record["longitude"]) == ("point", 39.2, -94.5)
+
+
+def test_parts_and_holes_stay_and_the_point_lies_on_the_parcel() -> None:
+    ring = shapely.box(-94.6, 39.1, -94.5, 39.2).difference(shapely.box(-94.59, 39.11, -94.51, 39.19))
+    given = shapely.MultiPolygon([ring, shapely.box(-94.4, 39.1, -94.39, 39.11)])
+    record = only(clean_parcels(raw_table([parcel_row(geometry=bytes(shapely.to_wkb(given)))])).clean)
+    assert shapely.from_wkb(record["geometry"]).equals(given)
+    assert given.contains(shapely.Point(record["longitude"], record["latitude"]))
+
+
+@pytest.mark.parametrize("geometry", [None, b"no shape", bytes(shapely.to_wkb(shapely.Point(-94.5, 39.1)))])
+def test_a_district_without_a_polygon_is_quarantined(geometry: bytes | None) -> None:
+    row = {"data_set": "vq6h-tqrf", "partition": "whole", "district_kind": "neighborhood", "geometry": square(), "district_name": "Lykins"}
+    result = clean_districts(raw_table([{**row, "district_name": "Ivanhoe", "geometry": geometry}, row]))
+    assert only(result.clean)["district_name"] == "Lykins"
+    assert "'Ivanhoe'" in str(only(result.quarantine)["reason"])
+
+
+def test_a_street_with_a_shape_that_cannot_be_read_is_kept_without() -> None:
+    row = {"data_set": "AGOL/MapServer/27", "partition": "whole", "street_name": "LOCUST ST", "from_number": "x", "geometry": b"no shape"}
+    record = only(clean_streets(raw_table([row])).clean)
+    assert (record["geometry"], record["from_number"], record["to_number"]) == (None, None, None)

@@ -59,3 +59,8 @@ def test_categories(kind: str | None, category: str) -> None:
 def test_officer_initiated_by_category_or_flag(kind: str, flag: str | None, expected: bool | None) -> None:
     row = call_row(data_set="calls", type_description=kind, subtype=None, officer_initiated=flag)
     assert only(clean(raw_table([row])).clean)["is_officer_initiated"] is expected
+
+
+def test_a_kind_that_is_not_known_is_kept() -> None:
+    event = only(clean(raw_table([call_row(type_description="ZZZ")])).clean)
+    assert (event["category"], event["source_category"]) == ("unknown", "ZZZ")

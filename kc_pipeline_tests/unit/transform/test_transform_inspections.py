@@ -62,3 +62,13 @@ def test_a_rejected_row_of_a_file_goes_to_the_month_of_its_report() -> None:
 )
 def test_categories(kind: str, category: str) -> None:
     assert only(clean(raw_table([inspection_row(inspection_type=kind)])).clean)["category"] == category
+
+
+@pytest.mark.parametrize(
+    ("text", "clock"),
+    [("06/10/2026", "date_only"), ("20260610", "date_only"), ("06/10/2026 10:40 AM", "exact"), ("2026-06-10T15:40:00+00:00", "exact")],
+)
+def test_dates_in_the_forms_of_an_export(text: str, clock: str) -> None:
+    event = only(clean(raw_table([inspection_row(inspection_date=text)])).clean)
+    assert (str(event["report_date"]), event["reported_clock"]) == ("2026-06-10", clock)
+    assert clock == "date_only" or str(event["reported_local"]) == "2026-06-10 10:40:00"

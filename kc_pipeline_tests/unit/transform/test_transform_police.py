@@ -206,3 +206,30 @@ def test_reports_differ_by_number() -> None:
     events = by_key(clean(raw_table([police_row(report_number="A"), police_row(report_number="B")])).clean, "event_id")
     assert list(events) == ["police_reports:A", "police_reports:B"]
     assert events["police_reports:A"]["row_hash"] != events["police_reports:B"]["row_hash"]
+
+
+def test_an_exact_address_never_takes_the_parcel_of_another_row() -> None:
+    rows = [{**department_row(row_id="a"), "parcel_id": None}, {**department_row(row_id="b"), "address": "9 OTHER ST"}]
+    event = only(clean(raw_table(rows)).clean)
+    assert (event["address"], event["parcel_id"]) == ("3417 NORTON AVE", None)
+
+
+def test_a_parcel_is_kept_where_no_row_has_an_exact_address() -> None:
+    event = only(clean(raw_table([police_row(), {**department_row(), "address": None}])).clean)
+    assert (event["address"], event["address_precision"], event["parcel_id"]) == ("3400  NORTON AV", "block", "12345")
+
+
+@pytest.mark.parametrize(
+    ("nibrs", "words", "source_category"),
+    [("999", "Armed Robbery", "Armed Robbery"), ("999", None, "999"), ("120", "Armed Robbery", "120")],
+)
+def test_the_source_category_is_what_the_category_was_found_by(nibrs: str, words: str | None, source_category: str) -> None:
+    row = police_row(nibrs=nibrs, description=words, offense=None)
+    assert only(clean(raw_table([row])).clean)["source_category"] == source_category
+
+
+def test_codes_of_many_reports_stay_with_their_own() -> None:
+    codes = {"A": ["520", "13A", "13A"], "B": ["220"], "C": [None], "D": ["240", "23F"]}
+    rows = [police_row(report_number=number, nibrs=code) for number, all_codes in codes.items() for code in all_codes]
+    events = by_key(clean(raw_table(rows)).clean, "event_id")
+    assert [event["nibrs_codes"] for event in events.values()] == ["13A;520", "220", None, "23F;240"]

@@ -117,3 +117,14 @@ def test_a_dangerous_building_at_the_state_plane_origin_is_kept() -> None:
     assert record["record_id"] == "dangerous_buildings:2021033686"
     assert (record["no_location_reason"], record["latitude"], record["parcel_id"]) == ("state_plane_origin", None, None)
     assert record["opened_date"] == date(2021, 10, 28)
+
+
+def test_a_licence_without_a_readable_date_is_kept() -> None:
+    assert only(clean_licenses(raw_table([license_row(valid_until="never")])).clean)["valid_until"] is None
+
+
+def test_records_alike_in_everything_are_numbered_in_whatever_order_they_come() -> None:
+    rows = [license_row(row_id=name) for name in "abc"]
+    keys = clean_licenses(raw_table(rows)).clean["record_id"].to_pylist()
+    assert [key.split(":")[4:] for key in keys] == [[], ["2"], ["3"]]
+    assert clean_licenses(raw_table(rows[::-1])).clean["record_id"].to_pylist() == keys

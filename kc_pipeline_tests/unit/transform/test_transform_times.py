@@ -35,13 +35,18 @@ def read(text: str | None, clock: str | None = None) -> pd.Timestamp:
         ("1/2/2025 3:04 PM", "2025-01-02 15:04"),
         ("1923-05-06T00:00:00.000", "1923-05-06"),
         ("1782864000000", "2026-06-30 19:00"),
+        ("2026-06-10T10:00:00+00:00", "2026-06-10 05:00"),
+        ("2026-06-10 10:00:00.250-05", "2026-06-10 10:00:00.250"),
+        ("9999-12-31", "9999-12-31"),
     ],
 )
 def test_each_form_of_a_source_is_read(text: str, expected: str) -> None:
     assert read(text) == pd.Timestamp(expected)
 
 
-@pytest.mark.parametrize("text", [None, "yesterday", "2023-02-30T00:00:00.000", "20251301", "13/40/2025", "12", "2023-06", "0000-00-00"])
+@pytest.mark.parametrize(
+    "text", [None, "yesterday", "2023-02-30T00:00:00.000", "20251301", "13/40/2025", "12", "2023-06", "0000-00-00", "20260610120000"]
+)
 def test_what_is_no_date_is_not_read(text: str | None) -> None:
     assert pd.isna(read(text))
 
@@ -99,3 +104,9 @@ def test_iso_text_round_trips(moment: datetime) -> None:
 @given(st.lists(st.one_of(st.none(), st.text(max_size=20))))
 def test_no_text_breaks_reading(values: list[str | None]) -> None:
     assert len(parse_local(texts(*values), texts(*values))) == len(values)
+
+
+def test_one_text_with_an_offset_does_not_break_the_others() -> None:
+    given_texts = texts("2026-06-10T10:00:00+00:00", "2026-06-10T10:00:00-05:00", "2026-06-10T10:00:00", None, "2026-06-10T10:00:00+99:00")
+    read_all = [None if pd.isna(moment) else f"{moment:%H:%M}" for moment in parse_local(given_texts)]
+    assert read_all == ["05:00", "10:00", "10:00", None, None]
