@@ -117,7 +117,8 @@ def sandbox() -> None:
 @click.option("--fault", "faults", multiple=True, help="Misbehaviour to rehearse, e.g. server-error=2; may be repeated.")
 def serve(port: int, through: datetime | None, scale: float, faults: tuple[str, ...]) -> None:
     """Serve the synthetic city over loopback as SODA2 and ArcGIS, until interrupted."""
-    from kc_pipeline.sandbox.portal import Faults, Portal
+    from kc_pipeline.sandbox.faults import Faults
+    from kc_pipeline.sandbox.portal import Portal
     from kc_pipeline.sandbox.serving import day_of_city, prepare_city
 
     settings = load_settings(os.environ, "sandbox")

@@ -3,28 +3,26 @@
 It can misbehave on demand, so that an operator or a test can rehearse what real portals do.
 """
 
-import csv
 import gzip
-import io
 import json
 import re
 import socket
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from kc_pipeline.sandbox.faults import Faults
 from kc_pipeline.sandbox.layers import MAX_RECORD_COUNT, LayerError, describe_layer, query_layer
-from kc_pipeline.sandbox.query import DEFAULT_LIMIT, MALFORMED, Query, QueryError, add_functions, translate_soda
+from kc_pipeline.sandbox.pages import csv_page, json_page
+from kc_pipeline.sandbox.query import DEFAULT_LIMIT, MALFORMED, QueryError, add_functions, translate_soda
 from kc_pipeline.sandbox.records import DataSetInfo, RecordStore
 
-_SHAPES = frozenset({"point", "multipolygon", "polygon", "multiline", "line", "location", "url"})
 _WIRE_TYPES = {"calendar_date": "floating_timestamp"}
 _ARGUMENTS = frozenset({"$select", "$where", "$group", "$order", "$limit", "$offset", "$$app_token"})
 _JSON = "application/json;charset=utf-8"
@@ -32,57 +30,6 @@ _CSV = "text/csv; charset=UTF-8"
 _RESOURCE = re.compile(r"/resource/([a-z0-9]{4}-[a-z0-9]{4})\.(json|csv)")
 _VIEW = re.compile(r"/api/views/([a-z0-9]{4}-[a-z0-9]{4})\.json")
 _LAYER = re.compile(r"/arcgis/rest/services/(.+/(?:MapServer|FeatureServer)/\d+)(/query)?/?")
-
-
-@dataclass
-class Faults:
-    """Misbehaviours of the next pages of rows; a number says how many pages, and is counted down.
-
-    Attributes:
-        server_error: answer 503.
-        throttle: answer 429 with Retry-After 1.
-        accepted: answer 202.
-        html: answer 200 with a maintenance page.
-        cut_body: break the connection in the middle of the body.
-        truncate_page: leave out the end of the body, with a consistent length.
-        early_empty: answer an empty page.
-        short_pages: give at most so many rows a page, always.
-        no_id_compare: 1: refuse filters that compare :id, always.
-    """
-
-    server_error: int = 0
-    throttle: int = 0
-    accepted: int = 0
-    html: int = 0
-    cut_body: int = 0
-    truncate_page: int = 0
-    early_empty: int = 0
-    short_pages: int = 0
-    no_id_compare: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
-
-    @classmethod
-    def parse(cls, texts: Sequence[str]) -> "Faults":
-        """Faults from texts such as 'server-error=2' or 'no-id-compare'.
-
-        Raises:
-            ValueError: a text names no fault; the message lists them.
-        """
-        known = [f.name for f in fields(cls) if not f.name.startswith("_")]
-        faults = cls()
-        for text in texts:
-            name, _, number = text.partition("=")
-            if name.replace("-", "_") not in known or not (number or "1").isdigit():
-                raise ValueError(f"{text!r} is no fault; there are {', '.join(n.replace('_', '-') + '=N' for n in known)}")
-            setattr(faults, name.replace("-", "_"), int(number or "1"))
-        return faults
-
-    def strikes(self, name: str) -> bool:
-        """Whether a counted fault befalls this page."""
-        with self._lock:
-            left = int(getattr(self, name))
-            setattr(self, name, max(left - 1, 0))
-        return left > 0
 
 
 class Portal:
@@ -195,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
             except sqlite3.Error as error:
                 self._send_json({"message": f"Could not parse SoQL query: {error}", "errorCode": MALFORMED, "data": {}}, 400)
                 return
-        body = _csv_page(query, rows) if form == "csv" else _json_page(query, rows)
+        body = csv_page(query, rows) if form == "csv" else json_page(query, rows)
         headers = {
             "X-SODA2-Fields": json.dumps([o.field_name for o in query.outputs]),
             "X-SODA2-Types": json.dumps([_WIRE_TYPES.get(o.data_type, o.data_type) for o in query.outputs]),
@@ -281,62 +228,3 @@ def _view(info: DataSetInfo) -> dict[str, Any]:
 
 def _missing(data_set: str) -> dict[str, object]:
     return {"code": "dataset.missing", "error": True, "message": "Not found", "data": {"id": data_set}}
-
-
-def _csv_page(query: Query, rows: list[tuple[Any, ...]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writerow([output.field_name for output in query.outputs])
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
-    for i, output in enumerate(query.outputs):
-        if rows and output.data_type in _SHAPES:
-            columns[i] = _shape_texts(output.data_type, columns[i])
-    writer.writerows(zip(*columns, strict=True))
-    return text.getvalue().encode()
-
-
-def _shape_texts(data_type: str, values: Sequence[str | None]) -> list[str | None]:
-    """A column of shapes as a CSV page has them; parsed together, which is faster than one by one."""
-    to_text = _TEXTS.get(data_type, _well_known_text)
-    shapes = json.loads(f"[{','.join(value or 'null' for value in values)}]")
-    return [None if shape is None else to_text(shape) for shape in shapes]
-
-
-def _well_known_text(shape: dict[str, Any]) -> str:
-    if shape["type"] == "Point":
-        return "POINT ({} {})".format(*shape["coordinates"])
-
-    def text(part: list[Any]) -> str:
-        if not isinstance(part[0], list):
-            return " ".join(str(number) for number in part)
-        return "(" + ", ".join(text(inner) for inner in part) + ")"
-
-    inner = text(shape["coordinates"])
-    return f"{shape['type'].upper()} {inner if inner.startswith('(') else f'({inner})'}"
-
-
-def _location_text(location: dict[str, Any]) -> str:
-    lines = []
-    if address := location.get("human_address"):
-        known = json.loads(address)
-        lines = [known.get("address", ""), f"{known.get('city', '')}, {known.get('state', '')} {known.get('zip', '')}".strip(", ")]
-    if location.get("latitude"):
-        lines.append(f"({location['latitude']}, {location['longitude']})")
-    return "\n".join(line for line in lines if line)
-
-
-def _link_text(link: dict[str, Any]) -> str:
-    return f"{link['description']} ({link['url']})" if link.get("description") else str(link.get("url", ""))
-
-
-_TEXTS = {"location": _location_text, "url": _link_text}
-
-
-def _json_page(query: Query, rows: list[tuple[Any, ...]]) -> bytes:
-    names = [output.field_name for output in query.outputs]
-    structured = {output.field_name for output in query.outputs if output.data_type in {*_SHAPES, "checkbox"}}
-    records = [
-        {name: json.loads(value) if name in structured else str(value) for name, value in zip(names, row, strict=True) if value is not None}
-        for row in rows
-    ]
-    return json.dumps(records).encode()

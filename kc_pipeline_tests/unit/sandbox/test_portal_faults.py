@@ -7,7 +7,8 @@ import httpx
 import pandas as pd
 import pytest
 
-from kc_pipeline.sandbox.portal import Faults, Portal
+from kc_pipeline.sandbox.faults import Faults
+from kc_pipeline.sandbox.portal import Portal
 from kc_pipeline.sandbox.records import DeclaredColumn, RecordStore
 
 DATA_SET = "4cef-rqti"
