@@ -3,7 +3,7 @@
 Assets wrap these, one each; the rooms below know nothing of each other and meet here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -68,21 +68,38 @@ class CleanReport:
 def clean_feed(platform: Platform, feed: Feed) -> CleanReport:
     """Clean what was pulled since the last time: good rows, quarantine, and the account of both.
 
-    A month is cleaned again when any of its pulls is new or the cleaning code's version changed.  The account is written
-    last, so a run that dies in between is simply done again.
+    A month is cleaned again when any of its pulls is new, when the cleaning code's version changed, or when its clean rows
+    are gone.  The account is written last, so a run that dies in between is simply done again.
     """
+    lake = platform.lake
+    latest = {(m.data_set, m.partition): m for m in platform.raw.latest_of_feed(feed.name)}
+    commits: list[Commit] = []
+    for months in _batches(feed, _stale_partitions(platform, feed, latest), {month for _, month in latest}):
+        platform.progress(f"clean {feed.name}: {months[0]} to {months[-1]}" if len(months) > 1 else f"clean {feed.name}: {months[0]}")
+        commits += _clean_partitions(platform, feed, latest, set(months))
+    return CleanReport(tuple(commits), lake.read("quality/reconciliation", partitions=[feed.name]), lake.count(f"clean/{feed.name}"))
+
+
+def _stale_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str, str], "Manifest"]) -> set[str]:
+    """Raw partitions whose clean rows are not those of the newest pulls, or are not there."""
     from kc_pipeline.transform.ledger import CODE_VERSION
 
-    lake, raw = platform.lake, platform.raw
-    account = lake.read("quality/reconciliation", partitions=[feed.name])
-    done = {(row["data_set"], row["month"]): (row["pull_id"], row["code_version"]) for row in account.to_pylist()}
-    latest = {(m.data_set, m.partition): m for m in raw.latest_of_feed(feed.name)}
-    fresh = sorted(key for key, m in latest.items() if done.get(key) != (m.pull_id, CODE_VERSION))
-    commits: list[Commit] = []
-    for months in _batches(feed, {month for _, month in fresh}, {month for _, month in latest}):
-        platform.progress(f"clean {feed.name}: {months[0]} to {months[-1]}" if len(months) > 1 else f"clean {feed.name}: {months[0]}")
-        commits += _clean_partitions(platform, feed, [m for (_, month), m in sorted(latest.items()) if month in months], months)
-    return CleanReport(tuple(commits), lake.read("quality/reconciliation", partitions=[feed.name]), lake.count(f"clean/{feed.name}"))
+    table = f"clean/{feed.name}"
+    account = {
+        (row["data_set"], row["month"]): row for row in platform.lake.read("quality/reconciliation", partitions=[feed.name]).to_pylist()
+    }
+    stale = {
+        month
+        for (data_set, month), manifest in latest.items()
+        if (row := account.get((data_set, month))) is None or (row["pull_id"], row["code_version"]) != (manifest.pull_id, CODE_VERSION)
+    }
+    intact, listed = platform.lake.intact_partitions(table), platform.lake.partitions(table)
+    if feed.kind == "reference":
+        return stale if "" in intact else {month for _, month in latest}
+    whole = [row["event_count"] for (_, month), row in account.items() if month == "whole"]
+    if whole and (listed - intact or platform.lake.count(table) < max(whole)):
+        stale.add("whole")
+    return stale | {month for (_, month), row in account.items() if row["event_count"] and month not in {*intact, "whole", "undated"}}
 
 
 def _batches(feed: Feed, fresh: set[str], everything: set[str]) -> Iterable[list[str]]:
@@ -95,20 +112,24 @@ def _batches(feed: Feed, fresh: set[str], everything: set[str]) -> Iterable[list
     return [months[i : i + MONTHS_AT_ONCE] for i in range(0, len(months), MONTHS_AT_ONCE)]
 
 
-def _clean_partitions(platform: Platform, feed: Feed, manifests: "list[Manifest]", months: list[str]) -> list["Commit"]:
+def _clean_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str, str], "Manifest"], months: set[str]) -> list["Commit"]:
+    """Clean raw partitions together with the months that share an event with them, and write what became of them."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    from kc_pipeline.catalog.render import to_arrow
     from kc_pipeline.extract.table import read_pull
     from kc_pipeline.transform.cleaners import CLEANERS
     from kc_pipeline.transform.versions import carry_forward
 
     lake = platform.lake
+    manifests = [manifest for (_, month), manifest in sorted(latest.items()) if month in months]
     raw = pa.concat_tables([read_pull(platform.raw, manifest) for manifest in manifests], promote_options="permissive")
     result = CLEANERS[feed.name](raw)
     clean, quarantine = f"clean/{feed.name}", f"quarantine/{feed.name}"
+    intact = lake.intact_partitions(clean)
     if feed.kind == "reference":
-        clean_parts, old = None, lake.read(clean)
+        clean_parts, old = None, lake.read(clean) if intact else to_arrow(TABLES[clean]).empty_table()
         quarantine_parts = sorted(lake.partitions(quarantine) | set(result.quarantine["month"].to_pylist()))
     else:
         touched = set(months) - {"whole"}
@@ -116,11 +137,15 @@ def _clean_partitions(platform: Platform, feed: Feed, manifests: "list[Manifest]
             touched |= lake.partitions(clean) | set(pc.unique(result.clean["month"]).to_pylist())
         clean_parts = sorted(touched - {"undated"})
         quarantine_parts = sorted(touched | set(pc.unique(result.quarantine["month"]).to_pylist()))
-        old = lake.read(clean, partitions=clean_parts)
+        elsewhere = lake.read(clean, partitions=sorted(intact - touched), columns=["event_id", "month"])
+        shared = elsewhere.filter(pc.is_in(elsewhere["event_id"], result.clean["event_id"]))["month"].unique().to_pylist()
+        if shared:  # a report that stands in two yearly sets under different dates
+            return _clean_partitions(platform, feed, latest, months | set(shared))
+        old = lake.read(clean, partitions=sorted(intact & touched))
     rows = carry_forward(result.clean, old, TABLES[clean].key[0])
     pulls = {f"{m.data_set}/{m.partition}": m.pull_id for m in manifests}
     account = lake.read("quality/reconciliation", partitions=[feed.name])
-    untouched = account.filter(pc.invert(pc.is_in(account["month"], pa.array(months))))
+    untouched = account.filter(pc.invert(pc.is_in(account["month"], pa.array(sorted(months)))))
     accounts = [untouched, result.reconciliation, _empty_accounts(feed, manifests, result.reconciliation)]
     return [
         lake.write(clean, rows, partitions=clean_parts, made_from=pulls),

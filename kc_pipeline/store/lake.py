@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -111,6 +112,19 @@ class Lake:
             return set()
         return {str(part[contract.partition]) for part in opened.partitions()}
 
+    def intact_partitions(self, table: str) -> set[str]:
+        """Partition values that have rows and all of whose files are there ('' for a table without partitions)."""
+        opened = self._open(table)
+        if opened is None:
+            return set()
+        column = TABLES[table].partition
+        found: dict[str, bool] = {} if column else {"": True}
+        for uri in opened.file_uris():
+            file = Path(uri.removeprefix("file://"))
+            part = unquote(file.parent.name.partition("=")[2]) if column else ""
+            found[part] = found.get(part, True) and file.exists()
+        return {part for part, is_whole in found.items() if is_whole}
+
     def write(
         self,
         table: str,
@@ -135,7 +149,7 @@ class Lake:
         contract = TABLES[table]
         rows = _checked(contract, rows)
         if contract.partition is None:
-            changed = [""] if not _same_rows(contract, self.read(table), rows) or self.version(table) is None else []
+            changed = [] if "" in self.intact_partitions(table) and _same_rows(contract, self.read(table), rows) else [""]
         else:
             changed = self._changed_partitions(contract, rows, partitions)
             rows = rows.filter(pc.is_in(_as_text(rows[contract.partition]), pa.array(changed, pa.string())))
@@ -165,12 +179,13 @@ class Lake:
         stray = set(pc.unique(present).to_pylist()) - set(partitions)
         if stray:
             raise ContractError(f"{contract.name}: rows of partitions {sorted(stray)} which are not among those replaced")
-        old = self.read(contract.name, partitions=list(partitions))
+        damaged = self.partitions(contract.name) - self.intact_partitions(contract.name)
+        old = self.read(contract.name, partitions=sorted(set(partitions) - damaged))
         old_present = _as_text(old[column])
         return [
             part
             for part in sorted(set(partitions))
-            if not _same_rows(contract, old.filter(pc.equal(old_present, part)), rows.filter(pc.equal(present, part)))
+            if part in damaged or not _same_rows(contract, old.filter(pc.equal(old_present, part)), rows.filter(pc.equal(present, part)))
         ]
 
     def _commit(self, contract: Table, rows: pa.Table, changed: list[str], made_from: dict[str, object]) -> None:

@@ -120,20 +120,20 @@ def test_a_second_run_changes_nothing(copied_run: Path, finished_run: tuple[Path
 
 
 def test_a_deleted_month_is_pulled_and_cleaned_again(copied_run: Path, finished_run: tuple[Path, str]) -> None:
-    lake = platform(copied_run).lake
-    months = [folder for folder in (copied_run / "sandbox" / "raw" / "dumping_complaints").rglob("2025-03") if folder.is_dir()]
-    assert months
-    for folder in months:
+    home, lake = copied_run / "sandbox", platform(copied_run).lake
+    reports = lake.count("clean/police_reports")
+    raw = [folder for folder in (home / "raw" / "dumping_complaints").rglob("2025-03") if folder.is_dir()]
+    clean = home / "lake" / "clean" / "police_reports" / "month=2025-04"  # the files of a month, from under the table
+    assert raw
+    for folder in (*raw, clean):
         shutil.rmtree(folder)
-    rows = lake.read("clean/dumping_complaints")
-    kept = lake.read("clean/dumping_complaints", partitions=["2025-03"])
-    assert kept.num_rows
-    lake.write("clean/dumping_complaints", kept.slice(0, 0), partitions=["2025-03"])
-    account = lake.read("quality/reconciliation", partitions=["dumping_complaints"])
-    lake.write("quality/reconciliation", account.filter(pc.not_equal(account["month"], "2025-03")), partitions=["dumping_complaints"])
+    calls = lake.read("clean/calls_911", partitions=["2025-05"])
+    lake.write("clean/calls_911", calls.slice(0, 0), partitions=["2025-05"])  # the rows of a month, through the table
     done = kc(copied_run, "run", "--scale", SCALE)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert lake.read("clean/dumping_complaints", columns=["event_id"]).num_rows == rows.num_rows
+    assert [folder for folder in (home / "raw" / "dumping_complaints").rglob("2025-03") if folder.is_dir()] == raw
+    assert lake.count("clean/police_reports") == reports
+    assert lake.read("clean/calls_911", partitions=["2025-05"]).num_rows == calls.num_rows
     assert fingerprint(done.stdout) == fingerprint(finished_run[1])
 
 

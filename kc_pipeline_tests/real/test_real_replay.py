@@ -65,5 +65,5 @@ def test_real_business_addresses_have_a_risk_row(replayed: tuple[Path, str]) -> 
         outside = client.execute("select count(*) from v1_business_risk_current where latitude not between 38.7 and 39.6").fetchone()[0]
     assert places > 8_000
     assert tied > 20
-    assert on_parcel > 500
+    assert on_parcel > 200  # recorded parcels have no addresses; violations and building cases name the parcels of a few
     assert outside == 0

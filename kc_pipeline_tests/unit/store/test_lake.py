@@ -120,3 +120,14 @@ def test_a_table_outlives_a_new_description_and_a_new_column(lake: Lake, monkeyp
         ("a", None),
         ("b", "new"),
     ]
+
+
+def test_a_partition_whose_files_are_gone_is_noticed_and_can_be_written_again(lake: Lake) -> None:
+    rows = pa.concat_tables([account("a", {"2024-01": 3}), account("b", {"2024-01": 5})])
+    lake.write(TABLE, rows, partitions=["a", "b"])
+    for file in (lake.path(TABLE) / "feed=a").iterdir():
+        file.unlink()
+    assert (lake.partitions(TABLE), lake.intact_partitions(TABLE)) == ({"a", "b"}, {"b"})
+    assert lake.write(TABLE, rows, partitions=["a", "b"]).changed == ("a",)
+    assert lake.intact_partitions(TABLE) == {"a", "b"}
+    assert lake.read(TABLE).num_rows == 2

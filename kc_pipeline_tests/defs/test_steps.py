@@ -1,0 +1,95 @@
+"""The steps behind the assets, on a department's database alone; the portal is out of reach."""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kc_pipeline.catalog.sources import FEEDS
+from kc_pipeline.defs import steps
+from kc_pipeline.defs.resources import Platform
+from kc_pipeline.extract.errors import SourceError
+from kc_pipeline.extract.status import read_failures
+from kc_pipeline.settings import load_settings
+
+NOW = datetime(2026, 7, 1, 10, 30, tzinfo=UTC)
+POLICE = FEEDS["police_reports"]
+Query = Callable[..., None]
+
+
+@pytest.fixture
+def department(tmp_path: Path) -> Query:
+    """A database with three reports; R1 stands in it twice, under dates of two months."""
+    path = tmp_path / "department.sqlite"
+
+    def execute(sql: str, *rows: tuple) -> None:
+        with sqlite3.connect(path) as connection:
+            connection.executemany(sql, rows or [()])
+
+    execute("create table reports (row_id, report_number, reported_at, nibrs, address, updated_at)")
+    execute(
+        "insert into reports values (?, ?, ?, ?, ?, ?)",
+        ("1", "R1", "2025-01-05 10:00:00", "13A", "1000 LOCUST ST", "2025-01-05"),
+        ("2", "R2", "2025-01-06 10:00:00", "220", "7 OAK ST", "2025-01-06"),
+        ("3", "R1", "2025-03-05 10:00:00", "120", "1000 LOCUST ST", "2025-03-05"),
+        ("4", "R3", "2025-03-06 10:00:00", "240", "9 ELM ST", "2025-03-06"),
+    )
+    return execute
+
+
+@pytest.fixture
+def platform(tmp_path: Path, department: Query) -> Platform:
+    settings = load_settings({"KC_DATA_DIR": str(tmp_path), "KC_DEPARTMENT_DB": f"sqlite:///{tmp_path / 'department.sqlite'}"})
+    return Platform(replace(settings, drop_dir=None).at_portal("http://127.0.0.1:9"), lambda: NOW)
+
+
+def refresh_and_clean(platform: Platform) -> dict[str, dict]:
+    """Clean reports by event id after a refresh in which the portal fails."""
+    with pytest.raises(SourceError, match="no portal answers"):
+        steps.refresh_raw(platform, POLICE, "2026-05")
+    steps.clean_feed(platform, POLICE)
+    rows = platform.lake.read("clean/police_reports").to_pylist()
+    assert len({row["event_id"] for row in rows}) == len(rows)
+    return {row["event_id"].split(":")[1]: row for row in rows}
+
+
+def test_a_failed_portal_is_noted_and_the_departments_rows_are_kept(platform: Platform) -> None:
+    assert set(refresh_and_clean(platform)) == {"R1", "R2", "R3"}
+    assert "no portal answers" in read_failures(platform.settings.raw_dir)["police_reports"]
+
+
+def test_a_report_of_two_months_stays_one_event_when_only_one_of_them_changes(platform: Platform, department: Query) -> None:
+    before = refresh_and_clean(platform)
+    department("update reports set address = '1004 LOCUST ST', updated_at = '2025-04-01' where row_id = '3'")
+    after = refresh_and_clean(platform)
+    assert before["R1"]["source_row_count"] == after["R1"]["source_row_count"] == 2
+    assert after["R2"] == before["R2"]
+
+
+def test_a_correction_gets_new_provenance_and_keeps_the_day_it_was_first_seen(platform: Platform, department: Query) -> None:
+    before = refresh_and_clean(platform)
+    department("update reports set address = '11 ELM ST', updated_at = '2025-04-01' where row_id = '4'")
+    later = Platform(platform.settings, lambda: datetime(2026, 7, 9, 10, 30, tzinfo=UTC))
+    after = refresh_and_clean(later)
+    assert (before["R3"]["address"], after["R3"]["address"]) == ("9 ELM ST", "11 ELM ST")
+    assert (before["R3"]["pull_id"], after["R3"]["pull_id"]) == ("000001", "000002")
+    assert after["R3"]["first_seen_utc"] == before["R3"]["first_seen_utc"]
+    assert after["R2"] == before["R2"]
+
+
+def test_a_deleted_row_leaves_the_table_and_stays_in_its_history(platform: Platform, department: Query) -> None:
+    refresh_and_clean(platform)
+    version = platform.lake.version("clean/police_reports")
+    department("delete from reports where row_id = '4'")
+    assert set(refresh_and_clean(platform)) == {"R1", "R2"}
+    assert platform.lake.read("clean/police_reports", version=version).num_rows == 3
+
+
+def test_nothing_new_means_no_commit(platform: Platform) -> None:
+    refresh_and_clean(platform)
+    version = platform.lake.version("clean/police_reports")
+    refresh_and_clean(platform)
+    assert platform.lake.version("clean/police_reports") == version
