@@ -50,10 +50,11 @@ def run(as_of: datetime | None, source: str | None, scale: float, recordings: Pa
     from filelock import FileLock, Timeout
 
     from kc_pipeline import report
+    from kc_pipeline.defs.answers import NoEventError, day_after_newest_event
     from kc_pipeline.defs.resources import Platform, utc_now
     from kc_pipeline.defs.run import run_once
-    from kc_pipeline.defs.steps import day_after_newest_event
     from kc_pipeline.sandbox.city import ANCHOR_DATE
+    from kc_pipeline.sandbox.replay import RecordingError
     from kc_pipeline.sandbox.serving import day_of_city, open_source
 
     console = report.wide_console()
@@ -76,7 +77,7 @@ def run(as_of: datetime | None, source: str | None, scale: float, recordings: Pa
             report.print_run(console, platform, result, time.monotonic() - started)
     except Timeout:
         raise click.ClickException(f"another run works on {settings.data_dir}; wait until it ends, or choose another KC_DATA_DIR") from None
-    except FileNotFoundError as error:
+    except (FileNotFoundError, RecordingError, NoEventError) as error:
         raise click.ClickException(str(error)) from None
     if result.failures or result.failed_checks or not result.published:
         sys.exit(1)

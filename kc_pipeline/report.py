@@ -3,12 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
-from kc_pipeline.defs import steps
+from kc_pipeline.defs import answers
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from kc_pipeline.defs.resources import Platform
     from kc_pipeline.defs.run import RunReport
 
@@ -34,17 +37,16 @@ def print_run(console: Console, platform: "Platform", result: "RunReport", secon
     print_sources(console, platform)
     print_quarantine(console, platform)
     for step, message in result.failures.items():
-        console.print(f"[red]failed[/red] {step}: {message}", highlight=False)
+        console.print(f"[red]failed[/red] {step}: {escape(message)}", highlight=False)
     for check in result.failed_checks:
         console.print(f"[red]blocking check failed[/red] {check}; what was published before stays", highlight=False)
     if not result.published:
         console.print("[red]Nothing new was published.[/red]")
         return
     mart = platform.lake.read("marts/business_risk", partitions=[result.as_of.isoformat()])
-    _print_places(console, mart.to_pylist()[:10] if mart.num_rows else [], f"Highest provisional risk as of {result.as_of}")
-    console.print(
-        f"as_of {result.as_of}, {mart.num_rows} business parcels, content sha256 {steps.fingerprint(mart)}", highlight=False, soft_wrap=True
-    )
+    _print_places(console, _highest(mart, 10), f"Highest provisional risk as of {result.as_of}")
+    said = f"as_of {result.as_of}, {mart.num_rows} business parcels, content sha256 {answers.fingerprint(mart)}"
+    console.print(said, highlight=False, soft_wrap=True)
     console.print(
         f"{seconds:.0f} s. Warehouse for BI: {platform.warehouse.location}; lake: {platform.settings.lake_dir}",
         highlight=False,
@@ -59,7 +61,7 @@ def print_sources(console: Console, platform: "Platform") -> None:
     for column in ("received", "good", "quarantined", "duplicates", "events or records"):
         table.add_column(column, justify="right")
     table.add_column("status")
-    for feed, counts in steps.account_by_feed(platform).items():
+    for feed, counts in answers.account_by_feed(platform).items():
         said = status.get(feed, {}).get("source_status", "not judged")
         table.add_row(feed, *(f"{count:,}" for count in counts), said if said == "fresh" else f"[yellow]{said}[/yellow]")
     console.print(table)
@@ -67,7 +69,7 @@ def print_sources(console: Console, platform: "Platform") -> None:
 
 def print_quarantine(console: Console, platform: "Platform") -> None:
     """Every reason for which rows were rejected, with its count."""
-    reasons = steps.quarantine_by_rule(platform)
+    reasons = answers.quarantine_by_rule(platform)
     if not reasons:
         return
     table = Table("feed", "rule", title="Quarantined rows")
@@ -79,8 +81,8 @@ def print_quarantine(console: Console, platform: "Platform") -> None:
 
 def print_top(console: Console, platform: "Platform", count: int) -> None:
     """The first places of the BI view."""
-    rows = sorted(platform.warehouse.read_view(_VIEW).to_pylist(), key=lambda row: (row["risk_rank"], row["business_parcel_id"]))
-    _print_places(console, rows[:count], f"Highest provisional risk as of {rows[0]['as_of']}" if rows else "Nothing is published yet")
+    rows = _highest(platform.warehouse.read_view(_VIEW), count)
+    _print_places(console, rows, f"Highest provisional risk as of {rows[0]['as_of']}" if rows else "Nothing is published yet")
 
 
 def print_explanation(console: Console, platform: "Platform", business: str) -> None:
@@ -89,8 +91,10 @@ def print_explanation(console: Console, platform: "Platform", business: str) -> 
     Raises:
         LookupError: no place, or more than one, fits; the message lists some.
     """
-    place = steps.find_place(platform, business)
-    console.print(f"[bold]{place['business_names']}[/bold], {place['address']} ({place['business_parcel_id']})", highlight=False)
+    place = answers.find_place(platform, business)
+    console.print(
+        f"[bold]{escape(place['business_names'])}[/bold], {escape(place['address'])} ({place['business_parcel_id']})", highlight=False
+    )
     console.print(
         f"as of {place['as_of']}: rank {place['risk_rank']}, score {place['risk_score']} (provisional), "
         f"stale sources: {place['stale_sources'] or 'none'}",
@@ -109,7 +113,7 @@ def print_explanation(console: Console, platform: "Platform", business: str) -> 
     events.add_column("weight", justify="right")
     events.add_column("address at the source")
     events.add_column("data set / pull / page / line")
-    for event in steps.events_behind(platform, place):
+    for event in answers.events_behind(platform, place):
         trace = f"{event['data_set']} / {event['pull_id']} / {event['page']} / {event['line']}"
         events.add_row(
             str(event["report_date"]),
@@ -123,6 +127,12 @@ def print_explanation(console: Console, platform: "Platform", business: str) -> 
     console.print(events)
 
 
+def _highest(places: "pa.Table", count: int) -> list[dict[str, Any]]:
+    """The first rows by rank."""
+    ordered = places.sort_by([("risk_rank", "ascending"), ("business_parcel_id", "ascending")])
+    return list(ordered.slice(0, count).to_pylist())
+
+
 def _print_places(console: Console, rows: list[dict[str, Any]], title: str) -> None:
     table = Table(title=title, caption="counts: EXACT and NEAR events of the 365 days before")
     table.add_column("rank", justify="right", no_wrap=True, min_width=4)
@@ -134,8 +144,8 @@ def _print_places(console: Console, rows: list[dict[str, Any]], title: str) -> N
         counts = (str(row[f"{feed}_count_365d"]) for feed in _SHORT)
         table.add_row(
             str(row["risk_rank"]),
-            _first_name(row["business_names"], row["business_count"]),
-            row["address"],
+            escape(_first_name(row["business_names"], row["business_count"])),
+            escape(row["address"]),
             f"{row['risk_score']:.1f}",
             str(row["homicide_count_365d"]),
             *counts,

@@ -5,8 +5,8 @@ Assets wrap these, one each; the rooms below know nothing of each other and meet
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import date
+from typing import TYPE_CHECKING
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.sources import FEEDS, Feed
@@ -177,9 +177,9 @@ def build_gazetteer(platform: Platform) -> "Commit":
     from kc_pipeline.places import gazetteer
     from kc_pipeline.places.businesses import lies_in_city
 
-    registers = {name: _frame(platform, f"clean/{name}") for name in _ADDRESS_REGISTERS}
+    registers = {name: read_frame(platform, f"clean/{name}") for name in _ADDRESS_REGISTERS}
     for feed in ("streetlight_outages", "dumping_complaints"):
-        registers[feed] = _frame(platform, f"clean/{feed}").query("address_precision == 'exact'")
+        registers[feed] = read_frame(platform, f"clean/{feed}").query("address_precision == 'exact'")
     for name in ("business_licenses", "food_permits"):
         registers[name] = registers[name][lies_in_city(registers[name])]
     known = pd.Index(registers["parcels"]["parcel_id"].dropna().unique())
@@ -193,7 +193,7 @@ def build_businesses(platform: Platform) -> "Commit":
     from kc_pipeline.places import businesses
 
     inputs = ["clean/business_licenses", "clean/food_permits", "core/gazetteer", "clean/parcels"]
-    return _write(platform, "core/businesses", businesses.build_businesses(*(_frame(platform, table) for table in inputs)), inputs)
+    return _write(platform, "core/businesses", businesses.build_businesses(*(read_frame(platform, table) for table in inputs)), inputs)
 
 
 def build_business_parcels(platform: Platform) -> "Commit":
@@ -201,7 +201,7 @@ def build_business_parcels(platform: Platform) -> "Commit":
     from kc_pipeline.places import businesses
 
     inputs = ["core/businesses", "clean/parcels", "core/gazetteer", "clean/districts"]
-    rows = businesses.build_business_parcels(*(_frame(platform, table) for table in inputs))
+    rows = businesses.build_business_parcels(*(read_frame(platform, table) for table in inputs))
     return _write(platform, "core/business_parcels", rows, inputs)
 
 
@@ -209,8 +209,8 @@ def attribute_events(platform: Platform) -> "Commit":
     """core/event_attribution: every event's share at business parcels, or what remains of it."""
     from kc_pipeline.places import attribution, gazetteer
 
-    events = attribution.distinct_events([_frame(platform, f"clean/{feed}", _attribution_columns(feed)) for feed in EVENT_FEEDS])
-    places, parcels, addresses = (_frame(platform, t) for t in ("core/business_parcels", "clean/parcels", "core/gazetteer"))
+    events = attribution.distinct_events([read_frame(platform, f"clean/{feed}", _attribution_columns(feed)) for feed in EVENT_FEEDS])
+    places, parcels, addresses = (read_frame(platform, t) for t in ("core/business_parcels", "clean/parcels", "core/gazetteer"))
     rows = attribution.attribute_events(events, places, parcels, addresses, gazetteer.count_places_per_block(addresses))
     inputs = [*(f"clean/{feed}" for feed in EVENT_FEEDS), "core/business_parcels", "clean/parcels", "core/gazetteer"]
     return _write(platform, "core/event_attribution", rows, inputs)
@@ -223,10 +223,10 @@ def judge_sources(platform: Platform, as_of: date, run_id: str) -> "Commit":
 
     newest = {}
     for feed in EVENT_FEEDS:
-        seen = _frame(platform, f"clean/{feed}", ["report_date", "available_date"])
+        seen = read_frame(platform, f"clean/{feed}", ["report_date", "available_date"])
         usable = seen[(seen["available_date"] <= as_of) & (seen["report_date"] < as_of)]
         newest[feed] = usable["report_date"].max() if len(usable) else None
-    account = _frame(platform, "quality/reconciliation")
+    account = read_frame(platform, "quality/reconciliation")
     counts = {feed: platform.lake.count(f"clean/{feed}") for feed in FEEDS}
     rows = source_quality(account, counts, newest, read_failures(platform.settings.raw_dir), as_of)
     return _write_mart(platform, "marts/source_quality", rows, as_of, run_id, ["quality/reconciliation"])
@@ -238,8 +238,8 @@ def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "Commit
     from kc_pipeline.risk.score import count_events, score_places
 
     inputs = ["core/business_parcels", "core/event_attribution"]
-    rows = score_places(count_events(_frame(platform, inputs[0]), _frame(platform, inputs[1]), as_of))
-    quality = _frame(platform, "marts/source_quality", partitions=[as_of.isoformat()])
+    rows = score_places(count_events(read_frame(platform, inputs[0]), read_frame(platform, inputs[1]), as_of))
+    quality = read_frame(platform, "marts/source_quality", partitions=[as_of.isoformat()])
     rows = rows.assign(as_of=as_of, stale_sources=stale_event_feeds(quality))
     return _write_mart(platform, "marts/business_risk", rows, as_of, run_id, inputs)
 
@@ -260,7 +260,8 @@ def _attribution_columns(feed: str) -> list[str]:
     return [*_ATTRIBUTION_INPUTS, *(name for name in extra if name in TABLES[f"clean/{feed}"].column_names)]
 
 
-def _frame(platform: Platform, table: str, columns: list[str] | None = None, partitions: list[str] | None = None) -> "pd.DataFrame":
+def read_frame(platform: Platform, table: str, columns: list[str] | None = None, partitions: list[str] | None = None) -> "pd.DataFrame":
+    """Rows of a lake table as a frame."""
     return platform.lake.read(table, columns=columns, partitions=partitions).to_pandas()
 
 
@@ -286,78 +287,3 @@ def _write_mart(platform: Platform, mart: str, rows: "pd.DataFrame", as_of: date
     schema = to_arrow(TABLES[mart])
     arrow = pa.Table.from_pandas(rows[schema.names], schema=schema, preserve_index=False)
     return platform.lake.write(mart, arrow, partitions=[as_of.isoformat()], made_from=platform.lake.versions(inputs))
-
-
-def day_after_newest_event(platform: Platform) -> date:
-    """The first day that can look back on every event in the lake.
-
-    Raises:
-        LookupError: there is no event at all.
-    """
-    newest = [_frame(platform, f"clean/{feed}", ["report_date"])["report_date"].max() for feed in EVENT_FEEDS]
-    days = [day for day in newest if isinstance(day, date)]
-    if not days:
-        raise LookupError("no feed has any event: there is no day to score")
-    return max(days) + timedelta(days=1)
-
-
-def account_by_feed(platform: Platform) -> dict[str, tuple[int, ...]]:
-    """Feed -> source rows received, good, quarantined and duplicate, and rows of the clean table made from them."""
-    columns = [f"{name}_count" for name in ("received", "good", "quarantined", "duplicate")]
-    totals = _frame(platform, "quality/reconciliation").groupby("feed")[columns].sum()
-    return {
-        feed: (*(int(n) for n in (totals.loc[feed] if feed in totals.index else [0] * len(columns))), platform.lake.count(f"clean/{feed}"))
-        for feed in FEEDS
-    }
-
-
-def quarantine_by_rule(platform: Platform) -> list[tuple[str, str, int]]:
-    """Feed, rule and number of rejected rows, most first within a feed."""
-    found = []
-    for feed in FEEDS:
-        rules = _frame(platform, f"quarantine/{feed}", ["rule"])["rule"].value_counts()
-        found += [(feed, str(rule), int(count)) for rule, count in rules.items()]
-    return found
-
-
-def fingerprint(mart: "pa.Table") -> str:
-    """SHA-256 of a risk mart's canonical bytes: equal whenever the rows are."""
-    import hashlib
-
-    from kc_pipeline.store.lake import canonical_bytes
-
-    return hashlib.sha256(canonical_bytes("marts/business_risk", mart)).hexdigest()
-
-
-def find_place(platform: Platform, wanted: str) -> dict[str, Any]:
-    """The one row of the current risk view that an id, or part of a name or address, means.
-
-    Raises:
-        LookupError: none or several fit.
-    """
-    rows = platform.warehouse.read_view("v1_business_risk_current").to_pylist()
-    text = wanted.upper()
-    fits = [row for row in rows if row["business_parcel_id"].upper() == text]
-    fits = fits or [row for row in rows if text in (row["business_names"] or "").upper() or text in (row["address"] or "").upper()]
-    if len(fits) == 1:
-        return dict(fits[0])
-    if not fits:
-        raise LookupError(f"no business parcel fits {wanted!r}; `kc top` lists some")
-    some = "; ".join(f"{row['business_parcel_id']} ({row['business_names']}, {row['address']})" for row in fits[:8])
-    raise LookupError(f"{len(fits)} business parcels fit {wanted!r}: {some}")
-
-
-def events_behind(platform: Platform, place: dict[str, Any]) -> list[dict[str, Any]]:
-    """Events that the counts of a row of the risk mart are made of, with their source rows, newest first."""
-    import pandas as pd
-
-    from kc_pipeline.risk.score import usable_attribution
-
-    shares = _frame(platform, "core/event_attribution")
-    shares = shares[shares["business_parcel_id"] == place["business_parcel_id"]]
-    shares = usable_attribution(shares, place["as_of"])
-    trace = ["event_id", "address", "data_set", "pull_id", "page", "line"]
-    sources = pd.concat([_frame(platform, f"clean/{feed}", trace) for feed in sorted(set(shares["feed"]))] or [pd.DataFrame(columns=trace)])
-    joined = shares.merge(sources.drop_duplicates("event_id"), on="event_id", how="left")
-    joined["address"] = joined["address"].fillna("")
-    return list(joined.sort_values(["report_date", "event_id"], ascending=False).to_dict("records"))

@@ -1,6 +1,6 @@
 """Talk to a portal, a drop folder or a database: raw pages and their manifests, nothing cleaned.
 
-What leaves this room is the *raw table* (`raw.read_pull`): one row per source row, every value still text, under the
+What leaves this room is the *raw table* (`table.read_pull`): one row per source row, every value still text, under the
 canonical raw names of `catalog/sources.py`, with these columns in front:
 
     data_set: string       id of the data set

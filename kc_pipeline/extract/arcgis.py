@@ -9,8 +9,8 @@ from typing import Any
 from kc_pipeline.catalog.sources import DataSet
 from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
 from kc_pipeline.extract.http import PortalClient
-from kc_pipeline.extract.manifest import KEYSET, Request
-from kc_pipeline.extract.raw import Facts, Pulled, PullWriter, RawStore
+from kc_pipeline.extract.manifest import KEYSET, Facts, Pulled, Request
+from kc_pipeline.extract.raw import PullWriter, RawStore
 from kc_pipeline.extract.transport import (
     DEFAULT_PAGE_SIZE,
     PULL_ATTEMPTS,

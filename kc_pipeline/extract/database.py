@@ -14,9 +14,9 @@ from sqlalchemy.sql.elements import quoted_name
 
 from kc_pipeline.catalog.sources import DataSet
 from kc_pipeline.extract.errors import PermanentSourceError, SourceError, TransientSourceError, redact
-from kc_pipeline.extract.manifest import WHOLE_QUERY, Request
+from kc_pipeline.extract.manifest import WHOLE_QUERY, Facts, Pulled, Request
 from kc_pipeline.extract.pages import as_text
-from kc_pipeline.extract.raw import Facts, Pulled, PullWriter, RawStore
+from kc_pipeline.extract.raw import PullWriter, RawStore
 from kc_pipeline.extract.transport import (
     DEFAULT_PAGE_SIZE,
     PULL_ATTEMPTS,

@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 
 from kc_pipeline.catalog.sources import DataSet
 from kc_pipeline.extract.errors import PermanentSourceError, SourceError, TransientSourceError
-from kc_pipeline.extract.manifest import FILES, Request
+from kc_pipeline.extract.manifest import FILES, Facts, Pulled, Request
 from kc_pipeline.extract.pages import GEOMETRY, PageError, read_csv, read_page, read_records
-from kc_pipeline.extract.raw import Facts, Pulled, RawStore
+from kc_pipeline.extract.raw import RawStore
 from kc_pipeline.extract.replies import unpack
 from kc_pipeline.extract.transport import WHOLE, Held, Months, Survey, check_required, label, match_fields
 

@@ -1,4 +1,4 @@
-"""The raw store: pulls as they were received, one folder each, all or nothing; and the raw table made from one.
+"""The raw store: pulls as they were received, one folder each, all or nothing.
 
 Layout: root/<feed>/<data set>/<partition>/<pull id>/{manifest.json, page-00000.csv.gz, ...}. A pull is written beside its
 place, flushed to disk, and made visible by one rename. Pull ids count up, so their order does not hang on a clock.
@@ -17,9 +17,6 @@ from typing import Self
 
 from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
 from kc_pipeline.extract.manifest import Facts, Manifest, Page, Pulled, Request, manifest_from_json, schema_hash
-from kc_pipeline.extract.table import raw_schema, read_pull
-
-__all__ = ["Facts", "PullWriter", "Pulled", "RawStore", "raw_schema", "read_pull", "safe_name"]
 
 _MANIFEST = "manifest.json"
 _TEMPORARY = ".writing-"

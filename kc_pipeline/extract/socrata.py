@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from kc_pipeline.catalog.sources import DataSet
 from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
 from kc_pipeline.extract.http import CSV, PortalClient
-from kc_pipeline.extract.manifest import KEYSET, OFFSET, Request
-from kc_pipeline.extract.raw import Facts, Pulled, PullWriter, RawStore
+from kc_pipeline.extract.manifest import KEYSET, OFFSET, Facts, Pulled, Request
+from kc_pipeline.extract.raw import PullWriter, RawStore
 from kc_pipeline.extract.soql import ROW_ID, CheckedPage, filters, joined, of_partition, plain, quoted
 from kc_pipeline.extract.transport import (
     DEFAULT_PAGE_SIZE,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from kc_pipeline.catalog.sources import DataSet
 from kc_pipeline.extract.errors import PermanentSourceError
-from kc_pipeline.extract.raw import Pulled
+from kc_pipeline.extract.manifest import Pulled
 
 WHOLE = "whole"
 UNDATED = "undated"

@@ -30,6 +30,10 @@ _SHAPE_TYPES = {
 _VERSION = "2"
 
 
+class RecordingError(ValueError):
+    """A folder or a file of it is no recording."""
+
+
 def load_recordings(folder: Path, store_path: Path) -> RecordStore:
     """The rows of every `<portal id>*.json` or `.json.gz` file of a folder, in the form SODA gave them.
 
@@ -38,16 +42,16 @@ def load_recordings(folder: Path, store_path: Path) -> RecordStore:
         store_path: SQLite file to make; kept as long as the folder does not change.
 
     Raises:
-        ValueError: a file is not a list of records, two are of one data set, or there is none; the message names them.
+        RecordingError: a file is not a list of records, two are of one data set, or there is none; the message names them.
     """
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if match := _FILE.fullmatch(path.name):
             if match[1] in files:
-                raise ValueError(f"{folder}: {files[match[1]].name} and {path.name} hold the same data set; leave one of them")
+                raise RecordingError(f"{folder}: {files[match[1]].name} and {path.name} hold the same data set; leave one of them")
             files[match[1]] = path
     if not files:
-        raise ValueError(f"{folder}: no file is named by a portal id, such as d4px-6rwg.json.gz")
+        raise RecordingError(f"{folder}: no file is named by a portal id, such as d4px-6rwg.json.gz")
     seen = "\n".join(f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files.values())
     fingerprint = hashlib.sha256(f"{_VERSION}\n{seen}".encode()).hexdigest()
     if store_path.exists() and RecordStore(store_path).note("recordings") == fingerprint:
@@ -68,7 +72,7 @@ def _read(path: Path) -> tuple[list[DeclaredColumn], pd.DataFrame]:
     content = path.read_bytes()
     records = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise ValueError(f"{path}: not a list of records")
+        raise RecordingError(f"{path}: not a list of records")
     names = dict.fromkeys(name for record in records for name in record)
     kept = [name for name in names if not name.startswith(":@") and not _PERSON.fullmatch(name.lower())]
     columns, values = [], {}

@@ -10,7 +10,8 @@ from kc_pipeline.catalog.sources import DataSet, Transport
 from kc_pipeline.extract.arcgis import ArcgisTransport
 from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
 from kc_pipeline.extract.http import PortalClient
-from kc_pipeline.extract.raw import RawStore, read_pull
+from kc_pipeline.extract.raw import RawStore
+from kc_pipeline.extract.table import read_pull
 from kc_pipeline.extract.transport import Held, Months
 
 MONTHS = Months("2000-01", "2026-07")

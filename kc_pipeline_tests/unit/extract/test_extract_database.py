@@ -10,7 +10,8 @@ from scripted_portal import now
 from kc_pipeline.catalog.sources import DataSet, Transport
 from kc_pipeline.extract.database import DatabaseTransport
 from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
-from kc_pipeline.extract.raw import RawStore, read_pull
+from kc_pipeline.extract.raw import RawStore
+from kc_pipeline.extract.table import read_pull
 from kc_pipeline.extract.transport import UNDATED, Held, Months
 
 MONTHS = Months("2021-01", "2026-07")

@@ -14,7 +14,9 @@ from scripted_portal import now
 from kc_pipeline.catalog.sources import DataSet, Transport
 from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
 from kc_pipeline.extract.files import FileTransport
-from kc_pipeline.extract.raw import Pulled, RawStore, read_pull
+from kc_pipeline.extract.manifest import Pulled
+from kc_pipeline.extract.raw import RawStore
+from kc_pipeline.extract.table import read_pull
 from kc_pipeline.extract.transport import Held, Months
 
 MONTHS = Months("2000-01", "2026-07")

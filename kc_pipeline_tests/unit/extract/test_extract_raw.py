@@ -8,8 +8,9 @@ import pytest
 from scripted_portal import NOW, now
 
 from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
-from kc_pipeline.extract.manifest import manifest_from_json
-from kc_pipeline.extract.raw import Facts, Pulled, RawStore, read_pull, safe_name
+from kc_pipeline.extract.manifest import Facts, Pulled, manifest_from_json
+from kc_pipeline.extract.raw import RawStore, safe_name
+from kc_pipeline.extract.table import read_pull
 
 PLACE = ("districts", "aaaa-1111", "2026-01")
 FACTS = Facts(

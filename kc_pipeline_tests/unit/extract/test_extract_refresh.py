@@ -10,8 +10,9 @@ from scripted_portal import REQUEST_COLUMNS, TOKEN, FakeSocrata, ScriptedPortal,
 from kc_pipeline.catalog.sources import DataSet, Feed, Transport
 from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
 from kc_pipeline.extract.manifest import Manifest
-from kc_pipeline.extract.raw import RawStore, read_pull
+from kc_pipeline.extract.raw import RawStore
 from kc_pipeline.extract.refresh import FeedRefresh, Totals, newest, refresh_feed, why_to_pull
+from kc_pipeline.extract.table import read_pull
 from kc_pipeline.extract.transport import Held
 from kc_pipeline.settings import Settings
 

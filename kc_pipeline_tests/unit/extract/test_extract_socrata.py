@@ -15,9 +15,10 @@ from scripted_portal import (
 
 from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
 from kc_pipeline.extract.http import PortalClient
-from kc_pipeline.extract.raw import RawStore, read_pull
+from kc_pipeline.extract.raw import RawStore
 from kc_pipeline.extract.socrata import SocrataTransport
 from kc_pipeline.extract.soql import quoted
+from kc_pipeline.extract.table import read_pull
 from kc_pipeline.extract.transport import UNDATED, Held, Months
 
 MONTHS = Months("2021-02", "2026-07")

@@ -1,0 +1,92 @@
+"""What the stores answer to a person: the account of a run, one place, the events behind its counts."""
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.sources import FEEDS
+from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps import read_frame
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class NoEventError(LookupError):
+    """No feed has any event."""
+
+
+def day_after_newest_event(platform: Platform) -> date:
+    """The first day that can look back on every event in the lake.
+
+    Raises:
+        NoEventError: there is no event at all.
+    """
+    newest = [read_frame(platform, f"clean/{feed}", ["report_date"])["report_date"].max() for feed in EVENT_FEEDS]
+    days = [day for day in newest if isinstance(day, date)]
+    if not days:
+        raise NoEventError("no feed has any event: there is no day to score")
+    return max(days) + timedelta(days=1)
+
+
+def account_by_feed(platform: Platform) -> dict[str, tuple[int, ...]]:
+    """Feed -> source rows received, good, quarantined and duplicate, and rows of the clean table made from them."""
+    columns = [f"{name}_count" for name in ("received", "good", "quarantined", "duplicate")]
+    totals = read_frame(platform, "quality/reconciliation").groupby("feed")[columns].sum()
+    return {
+        feed: (*(int(n) for n in (totals.loc[feed] if feed in totals.index else [0] * len(columns))), platform.lake.count(f"clean/{feed}"))
+        for feed in FEEDS
+    }
+
+
+def quarantine_by_rule(platform: Platform) -> list[tuple[str, str, int]]:
+    """Feed, rule and number of rejected rows, most first within a feed."""
+    found = []
+    for feed in FEEDS:
+        rules = read_frame(platform, f"quarantine/{feed}", ["rule"])["rule"].value_counts()
+        found += [(feed, str(rule), int(count)) for rule, count in rules.items()]
+    return found
+
+
+def fingerprint(mart: "pa.Table") -> str:
+    """SHA-256 of a risk mart's canonical bytes: equal whenever the rows are."""
+    import hashlib
+
+    from kc_pipeline.store.lake import canonical_bytes
+
+    return hashlib.sha256(canonical_bytes("marts/business_risk", mart)).hexdigest()
+
+
+def find_place(platform: Platform, wanted: str) -> dict[str, Any]:
+    """The one row of the current risk view that an id, or part of a name or address, means.
+
+    Raises:
+        LookupError: none or several fit.
+    """
+    rows = platform.warehouse.read_view("v1_business_risk_current").to_pylist()
+    text = wanted.upper()
+    fits = [row for row in rows if row["business_parcel_id"].upper() == text]
+    fits = fits or [row for row in rows if text in (row["business_names"] or "").upper() or text in (row["address"] or "").upper()]
+    if len(fits) == 1:
+        return dict(fits[0])
+    if not fits:
+        raise LookupError(f"no business parcel fits {wanted!r}; `kc top` lists some")
+    some = "; ".join(f"{row['business_parcel_id']} ({row['business_names']}, {row['address']})" for row in fits[:8])
+    raise LookupError(f"{len(fits)} business parcels fit {wanted!r}: {some}")
+
+
+def events_behind(platform: Platform, place: dict[str, Any]) -> list[dict[str, Any]]:
+    """Events that the counts of a row of the risk mart are made of, with their source rows, newest first."""
+    import pandas as pd
+
+    from kc_pipeline.risk.score import usable_attribution
+
+    shares = read_frame(platform, "core/event_attribution")
+    shares = shares[shares["business_parcel_id"] == place["business_parcel_id"]]
+    shares = usable_attribution(shares, place["as_of"])
+    trace = ["event_id", "address", "data_set", "pull_id", "page", "line"]
+    feeds = sorted(set(shares["feed"]))
+    sources = pd.concat([read_frame(platform, f"clean/{feed}", trace) for feed in feeds] or [pd.DataFrame(columns=trace)])
+    joined = shares.merge(sources.drop_duplicates("event_id"), on="event_id", how="left")
+    joined["address"] = joined["address"].fillna("")
+    return list(joined.sort_values(["report_date", "event_id"], ascending=False).to_dict("records"))
