@@ -36,6 +36,10 @@ def print_run(console: Console, platform: "Platform", result: "RunReport", secon
     """The account of every feed, the ten highest places, and where the outputs lie."""
     print_sources(console, platform)
     print_quarantine(console, platform)
+    new = [f"{feed} {pulled}" for feed, (pulled, _) in result.pulls.items() if pulled]
+    unchanged = sum(parts for _, parts in result.pulls.values())
+    pulled = f"Pulled anew (months or snapshots): {', '.join(new) or 'none'}; {unchanged} hold what they held before."
+    console.print(pulled, highlight=False, soft_wrap=True)
     for step, message in result.failures.items():
         console.print(f"[red]failed[/red] {step}: {escape(message)}", highlight=False)
     for check in result.failed_checks:

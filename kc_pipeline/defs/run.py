@@ -22,12 +22,14 @@ class RunReport:
         failures: step -> message, for steps that failed.
         failed_checks: 'asset: check' of blocking checks that failed.
         published: whether the marts were made and published.
+        pulls: feed -> parts (months or snapshots) newly pulled, and parts that hold what they held before.
     """
 
     as_of: date
     failures: dict[str, str]
     failed_checks: list[str]
     published: bool
+    pulls: dict[str, tuple[int, int]]
 
 
 def run_once(platform: Platform, as_of: date | Callable[[Platform], date], instance: dg.DagsterInstance) -> RunReport:
@@ -47,7 +49,7 @@ def run_once(platform: Platform, as_of: date | Callable[[Platform], date], insta
     ingest = defs.resolve_job_def("ingest").execute_in_process(
         instance=instance, tags=month_range_tags(open_day), run_config=_QUIET, raise_on_error=False
     )
-    failures = _failures(ingest)
+    failures, pulls = _failures(ingest), _pulls(ingest)
     failed_checks = [
         f"{check.asset_key.to_user_string()}: {check.check_name}"
         for check in ingest.get_asset_check_evaluations()
@@ -55,11 +57,11 @@ def run_once(platform: Platform, as_of: date | Callable[[Platform], date], insta
     ]
     day = as_of(platform) if callable(as_of) else as_of
     if failed_checks:
-        return RunReport(day, failures, failed_checks, False)
+        return RunReport(day, failures, failed_checks, False, pulls)
     marts = defs.resolve_job_def("marts").execute_in_process(
         instance=instance, partition_key=day.isoformat(), run_config=_QUIET, raise_on_error=False
     )
-    return RunReport(day, failures | _failures(marts), [], marts.success)
+    return RunReport(day, failures | _failures(marts), [], marts.success, pulls)
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
@@ -71,3 +73,13 @@ def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
             cause = data.error.cause or data.error if data.error else None
             failures[str(event.step_key)] = said or (cause.message.strip() if cause else "unknown error")
     return failures
+
+
+def _pulls(result: dg.ExecuteInProcessResult) -> dict[str, tuple[int, int]]:
+    pulls = {}
+    for event in result.get_asset_materialization_events():
+        materialization = event.step_materialization_data.materialization
+        if "pulled_parts" in materialization.metadata:
+            counts = [materialization.metadata[name].value for name in ("pulled_parts", "unchanged_parts")]
+            pulls[materialization.asset_key.path[-1]] = (int(str(counts[0])), int(str(counts[1])))
+    return pulls
