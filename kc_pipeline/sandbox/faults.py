@@ -1,8 +1,11 @@
 """What a real portal does wrong, on demand: so that an operator or a test can rehearse it."""
 
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+
+_COUNT = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass
@@ -43,7 +46,7 @@ class Faults:
         faults = cls()
         for text in texts:
             name, _, number = text.partition("=")
-            if name.replace("-", "_") not in known or not (number or "1").isdigit():
+            if name.replace("-", "_") not in known or not _COUNT.fullmatch(number or "1"):
                 raise ValueError(f"{text!r} is no fault; there are {', '.join(n.replace('_', '-') + '=N' for n in known)}")
             setattr(faults, name.replace("-", "_"), int(number or "1"))
         return faults

@@ -8,6 +8,7 @@ import json
 import re
 import socket
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -78,6 +79,11 @@ class _Server(ThreadingHTTPServer):
         self._open.discard(request)
         super().shutdown_request(request)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep quiet about clients that hang up, as they do in the middle of a page."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     def server_close(self) -> None:
         super().server_close()
         for connection in list(self._open):
@@ -96,7 +102,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._route(unquote(parts.path), dict(parse_qsl(parts.query, keep_blank_values=True)))
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
+        length = self.headers.get("Content-Length", "0")
+        if not (length.isascii() and length.isdigit()):
+            self.close_connection = True  # where the next request would begin is not known
+            self._send_json({"code": "bad_request", "error": True, "message": f"Content-Length {length!r}"}, 400)
+            return
+        body = self.rfile.read(int(length)).decode(errors="replace")
         self._route(unquote(urlsplit(self.path).path), dict(parse_qsl(body, keep_blank_values=True)))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import json
 import re
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ _SHAPE_TYPES = {
     "MultiLineString": "multiline",
     "LineString": "line",
 }
-_VERSION = "2"
+_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VERSION = "3"
 
 
 class RecordingError(ValueError):
@@ -42,7 +44,8 @@ def load_recordings(folder: Path, store_path: Path) -> RecordStore:
         store_path: SQLite file to make; kept as long as the folder does not change.
 
     Raises:
-        RecordingError: a file is not a list of records, two are of one data set, or there is none; the message names them.
+        RecordingError: a file cannot be read, is not a list of records or has no column to keep, two are of one data set, or
+            there is none; the message names them.
     """
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
@@ -70,11 +73,18 @@ def load_recordings(folder: Path, store_path: Path) -> RecordStore:
 
 def _read(path: Path) -> tuple[list[DeclaredColumn], pd.DataFrame]:
     content = path.read_bytes()
-    records = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+    try:
+        records = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+    except (ValueError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise RecordingError(f"{path} cannot be read: {error}; record it again, or take it out of the folder") from error
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise RecordingError(f"{path}: not a list of records")
     names = dict.fromkeys(name for record in records for name in record)
-    kept = [name for name in names if not name.startswith(":@") and not _PERSON.fullmatch(name.lower())]
+    kept = [name for name in names if not name.startswith(":") and not _PERSON.fullmatch(name.lower())]
+    if not kept:
+        raise RecordingError(f"{path}: no record has a column that is kept; take the file out of the folder")
+    if strange := [name for name in kept if not _FIELD_NAME.fullmatch(name)]:
+        raise RecordingError(f"{path}: {strange[0]!r} is no field name; is this a list of records as SODA gives them?")
     columns, values = [], {}
     for name in kept:
         given = [record.get(name) for record in records]
@@ -90,6 +100,8 @@ def _read(path: Path) -> tuple[list[DeclaredColumn], pd.DataFrame]:
 def _declared_type(values: list[Any]) -> str:
     """The Socrata type that a column must have had."""
     given = [value for value in values if value is not None]
+    if len({type(value) for value in given} - {int, float}) + any(type(value) in (int, float) for value in given) > 1:
+        return "text"
     first = given[0] if given else ""
     if isinstance(first, dict):
         other = "location" if {"latitude", "human_address"} & set(first) else "url" if "url" in first else "text"

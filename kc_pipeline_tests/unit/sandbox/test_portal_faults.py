@@ -78,7 +78,7 @@ def test_faults_are_independent(store: RecordStore) -> None:
     assert [a.status_code for a in answers(store, ["throttle=1", "server-error=1"], {}, {}, {})] == [503, 429, 200]
 
 
-@pytest.mark.parametrize("text", ["earthquake=1", "throttle=often", "throttle=-1"])
+@pytest.mark.parametrize("text", ["earthquake=1", "throttle=often", "throttle=-1", "throttle=²", ""])
 def test_an_unknown_fault_is_refused_with_the_list(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no fault; there are server-error=N, throttle=N"):
         Faults.parse([text])

@@ -1,5 +1,6 @@
 """The ArcGIS side of the local portal, by value, over loopback."""
 
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -22,6 +23,10 @@ OUTER = [[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0], [0.0, 0.0]]  # counter-
 HOLE = [[1.0, 1.0], [2.0, 1.0], [2.0, 2.0], [1.0, 2.0], [1.0, 1.0]]  # counter-clockwise
 HOLED = f'{{"type": "Polygon", "coordinates": [{OUTER}, {HOLE}]}}'
 
+# 94.5 W 39 N in Missouri West, US survey feet: the false easting of 850,000 m, and the meridian arc on GRS 80 from the
+# origin at 36 degrees 10 minutes, scaled by 1 - 1/17000 (the arc integrated by hand).
+CORNER_FEET = (2_788_708.3333, 1_031_656.0465)
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> RecordStore:
@@ -30,6 +35,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> RecordStore:
     frame = pd.DataFrame(rows, columns=[c.field_name for c in COLUMNS], dtype=object)
     store.replace(LAYER, "arcgis", "Parcels", COLUMNS, frame, datetime(2026, 7, 1, tzinfo=UTC))
     return store
+
+
+@pytest.fixture(scope="module")
+def corner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A layer of one triangle whose south-west corner lies on the central meridian of Missouri West."""
+    store = RecordStore(tmp_path_factory.mktemp("corner") / "portal.sqlite")
+    triangle = '{"type": "Polygon", "coordinates": [[[-94.5, 39.0], [-94.4, 39.0], [-94.5, 39.1], [-94.5, 39.0]]]}'
+    frame = pd.DataFrame([("1", "P1", "5", triangle)], columns=[c.field_name for c in COLUMNS], dtype=object)
+    store.replace(LAYER, "arcgis", "Parcels", COLUMNS, frame, datetime(2026, 7, 1, tzinfo=UTC))
+    with Portal(store) as portal:
+        yield f"{portal.url}/arcgis/rest/services/{LAYER}"
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +83,7 @@ def test_a_page_ends_at_the_servers_limit_and_says_so(url: str) -> None:
 
 def test_offset_order_and_post_give_the_same_rows(url: str) -> None:
     asked = {"where": "KIVAPIN like 'P24%'", "outFields": "*", "resultOffset": "2", "resultRecordCount": "3", "returnGeometry": "false"}
-    asked |= {"orderByFields": "OBJECTID DESC", "f": "json"}
+    asked |= {"orderByFields": "OBJECTID DESC", "outSR": "4326", "f": "json"}
     assert ids(query(url, **asked)) == [2497, 2496, 2495]
     assert httpx.post(f"{url}/query", data=asked).json() == query(url, **asked)
 
@@ -84,6 +100,32 @@ def test_exterior_rings_run_clockwise_and_holes_the_other_way(url: str) -> None:
     feature = told["features"][0]  # type: ignore[index]
     assert feature == {"attributes": {"OBJECTID": 7, "KIVAPIN": "P7", "ADDR": 35}, "geometry": {"rings": [OUTER[::-1], HOLE]}}
     assert told["spatialReference"] == {"wkid": 4326, "latestWkid": 4326}
+
+
+@pytest.mark.parametrize("asked", [{"outSR": "102698"}, {"outSR": '{"wkid": 102698}'}, {"outSR": ""}])
+def test_geometry_comes_in_the_layers_own_feet_unless_degrees_are_asked_for(corner: str, asked: dict[str, str]) -> None:
+    told = query(corner, where="OBJECTID = 1", **asked)
+    assert told["spatialReference"] == {"wkid": 102698, "latestWkid": 102698}
+    ring = told["features"][0]["geometry"]["rings"][0]  # type: ignore[index]
+    assert sum(point[0] < 2_790_000 for point in ring) == 3  # the corner, the point north of it, the corner again
+    assert [min(axis) for axis in zip(*ring, strict=True)] == pytest.approx(CORNER_FEET, abs=0.001)
+    assert sum(a[0] * b[1] - b[0] * a[1] for a, b in itertools.pairwise(ring)) < 0  # clockwise
+
+
+def test_geojson_is_in_degrees_unless_feet_are_asked_for(corner: str) -> None:
+    def first(**asked: str) -> object:
+        told = query(corner, where="OBJECTID = 1", f="geojson", **asked)
+        return told["features"][0]["geometry"]["coordinates"][0][0]  # type: ignore[index]
+
+    assert first(outSR="") == first() == [-94.5, 39.0]
+    assert first(outSR="102698") == pytest.approx(CORNER_FEET, abs=0.001)
+
+
+def test_the_layer_says_where_it_lies_in_its_own_feet(url: str) -> None:
+    extent = httpx.get(url, params={"f": "json"}).json()["extent"]
+    assert extent.pop("spatialReference") == {"wkid": 102698, "latestWkid": 102698}
+    assert extent["xmin"] < CORNER_FEET[0] < extent["xmax"]
+    assert extent["ymin"] < CORNER_FEET[1] < extent["ymax"]
 
 
 def test_a_feature_without_geometry_has_none(url: str) -> None:
@@ -103,6 +145,7 @@ def test_geojson_says_under_properties_that_there_is_more(url: str) -> None:
     [
         {"where": "NOTHING = 1"}, {"where": "OBJECTID = "}, {"where": "(1=1"}, {"where": "1=1; drop table data_sets"},
         {"where": "1=1", "outFields": "NOTHING"}, {"where": "1=1", "resultRecordCount": "many"},
+        {"where": "1=1", "resultRecordCount": "-5"}, {"where": "1=1", "resultOffset": "-1"}, {"where": "1=1", "outSR": "3857"},
     ],
 )  # fmt: skip
 def test_errors_come_with_status_200(url: str, arguments: dict[str, str]) -> None:

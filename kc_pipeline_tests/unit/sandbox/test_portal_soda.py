@@ -4,6 +4,9 @@ import csv
 import gzip
 import io
 import json
+import socket
+import struct
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +16,7 @@ import pandas as pd
 import pytest
 
 from kc_pipeline.sandbox.portal import Portal
-from kc_pipeline.sandbox.records import DeclaredColumn, RecordStore
+from kc_pipeline.sandbox.records import DataSetInfo, DeclaredColumn, RecordStore
 
 DATA_SET = "dmnp-9ajg"
 UPDATED = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -201,6 +204,34 @@ def test_one_connection_serves_many_requests(url: str) -> None:
         for _ in range(3):
             answer = client.get(f"{url}/resource/{DATA_SET}.json", params={"$where": "nothing = 1"})
             assert (answer.status_code, answer.http_version) == (400, "HTTP/1.1")
+
+
+@pytest.mark.parametrize("length", ["many", "-1", "²"])
+def test_a_body_of_no_known_length_is_refused(url: str, length: str) -> None:
+    with socket.create_connection(("127.0.0.1", httpx.URL(url).port or 0), timeout=10) as connection:
+        connection.sendall(f"POST /api/views.json HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode("latin-1", "replace"))
+        assert connection.makefile("rb").readline() == b"HTTP/1.1 400 Bad Request\r\n"
+
+
+def test_a_client_that_hangs_up_is_no_noise(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    done = threading.Event()
+
+    class Store(RecordStore):
+        def data_sets(self) -> list[DataSetInfo]:
+            connection.close()
+            return super().data_sets()
+
+        def info(self, data_set: str) -> DataSetInfo | None:
+            done.set()
+            return super().info(data_set)
+
+    with Portal(Store(tmp_path / "portal.sqlite")) as portal:
+        connection = socket.create_connection(("127.0.0.1", httpx.URL(portal.url).port or 0))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close with a reset
+        connection.sendall(b"GET /api/views.json HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert httpx.get(f"{portal.url}/api/views/{DATA_SET}.json").status_code == 404
+        assert done.wait(10)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_portal_that_has_closed_answers_no_more(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from kc_pipeline.sandbox.portal import Portal
-from kc_pipeline.sandbox.replay import load_recordings
+from kc_pipeline.sandbox.replay import RecordingError, load_recordings
 
 ROWS = [
     {
@@ -94,3 +94,44 @@ def test_two_files_of_one_data_set_are_refused(folder: Path, tmp_path: Path) -> 
     (folder / "abcd-1234.json").write_text("[]")
     with pytest.raises(ValueError, match=r"abcd-1234\.json and abcd-1234\.sample\.json\.gz hold the same data set"):
         load_recordings(folder, tmp_path / "store.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("wxyz-0001.json", b'[{"a": ', r"wxyz-0001\.json cannot be read"),
+        ("wxyz-0001.json", b"\xff\xfe", r"wxyz-0001\.json cannot be read"),
+        ("wxyz-0001.json.gz", b"[]", r"wxyz-0001\.json\.gz cannot be read"),
+        ("wxyz-0001.json.gz", gzip.compress(b'[{"a": "1"}]')[:-6], r"wxyz-0001\.json\.gz cannot be read"),
+        ("wxyz-0001.json.gz", gzip.compress(b"[]")[:10] + b"damaged", r"wxyz-0001\.json\.gz cannot be read"),
+        ("wxyz-0001.json", b"[]", r"wxyz-0001\.json: no record has a column that is kept"),
+        ("wxyz-0001.json", b'[{"race": "W"}]', r"wxyz-0001\.json: no record has a column that is kept"),
+        ("wxyz-0001.json", b'[{"a\\"b": "1"}]', r"wxyz-0001\.json: 'a\"b' is no field name"),
+    ],
+    ids=["cut JSON", "no UTF-8", "no gzip", "cut gzip", "damaged gzip", "no records", "only persons", "a strange name"],
+)
+def test_a_file_that_cannot_be_served_is_named(folder: Path, tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (folder / name).write_bytes(content)
+    with pytest.raises(RecordingError, match=message):
+        load_recordings(folder, tmp_path / "store.sqlite")
+    assert not (tmp_path / "store.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    "values", [(True, "maybe"), ({"type": "Point", "coordinates": [1, 2]}, "nowhere"), (3, "many"), (True, 3)]
+)  # fmt: skip
+def test_a_column_of_several_kinds_is_text(folder: Path, tmp_path: Path, values: tuple[object, object]) -> None:
+    (folder / "wxyz-0001.json").write_text(json.dumps([{"mixed": value} for value in values]))
+    store = load_recordings(folder, tmp_path / "store.sqlite")
+    assert [c.data_type for c in store.data_sets()[1].columns] == ["text"]
+    with Portal(store) as portal:
+        for form in ("json", "csv"):
+            assert httpx.get(f"{portal.url}/resource/wxyz-0001.{form}").status_code == 200
+
+
+def test_recorded_system_fields_give_way_to_our_own(folder: Path, tmp_path: Path) -> None:
+    (folder / "wxyz-0001.json").write_text(json.dumps([{":id": "row-z", ":updated_at": "now", "a": "1"}, {":id": "row-a", "a": "2"}]))
+    with Portal(load_recordings(folder, tmp_path / "store.sqlite")) as portal:
+        assert httpx.get(f"{portal.url}/resource/wxyz-0001.json").json() == [{"a": "1"}, {"a": "2"}]
+        ordered = httpx.get(f"{portal.url}/resource/wxyz-0001.json", params={"$select": ":id,a", "$order": ":id"}).json()
+    assert ordered == [{":id": "row-00000000", "a": "1"}, {":id": "row-00000001", "a": "2"}]
