@@ -106,6 +106,36 @@ def explain(business: str, source: str | None) -> None:
         raise click.ClickException(str(error.args[0])) from None
 
 
+@main.command()
+@click.option("--source", type=click.Choice(SOURCES))
+@click.option("-n", "count", type=int, default=20, show_default=True, help="How many to list.")
+@click.option("--export", type=click.Path(path_type=Path, dir_okay=False), help="Write them all to a CSV file to decide in.")
+def review(source: str | None, count: int, export: Path | None) -> None:
+    """List businesses whose parcel a person must decide, and decisions that were rejected.
+
+    The exported file holds every decision so far and a row for each open question.  Fill in decision, decided_by and
+    decided_on, and save it as the file of decisions (its place is printed); the next run applies it.
+    """
+    from kc_pipeline import report
+    from kc_pipeline.defs.answers import file_of_decisions
+    from kc_pipeline.places.decisions import DecisionsError
+
+    platform = _platform(source)
+    try:
+        if export is None:
+            report.print_review(report.wide_console(), platform, count)
+            return
+        content = file_of_decisions(platform)
+        export.parent.mkdir(parents=True, exist_ok=True)
+        with export.open("x", encoding="utf-8-sig", newline="") as file:
+            file.write(content)
+    except FileExistsError:
+        raise click.ClickException(f"{export} exists, and may hold decisions; choose another name") from None
+    except DecisionsError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"wrote {export}; decide in it and save it as {platform.settings.decisions_file}")
+
+
 @main.group()
 def sandbox() -> None:
     """The synthetic city and its portal."""

@@ -131,6 +131,24 @@ def print_explanation(console: Console, platform: "Platform", business: str) -> 
     console.print(events)
 
 
+def print_review(console: Console, platform: "Platform", count: int) -> None:
+    """Businesses whose parcel a person must decide, those in business first, and decisions that were rejected."""
+    waiting, rejected = answers.open_questions(platform), answers.rejected_decisions(platform)
+    if waiting:
+        table = Table("business", "name", "address", "why", "candidates", title=f"{len(waiting)} businesses wait for a decision")
+        for row in waiting[:count]:
+            table.add_row(row["business_id"], *(escape(row[name] or "") for name in ("business_name", "address", "reason", "candidates")))
+        console.print(table)
+    else:
+        console.print("No business waits for a decision.")
+    if rejected:
+        table = Table("line", "business", "decision", "why it was rejected", title=f"{len(rejected)} decisions were rejected")
+        for row in rejected:
+            table.add_row(str(row["file_line"]), *(escape(row[name]) for name in ("business_id", "decision", "rejection_reason")))
+        console.print(table)
+    console.print(f"File of decisions: {platform.settings.decisions_file}", highlight=False, soft_wrap=True)
+
+
 def _highest(places: "pa.Table", count: int) -> list[dict[str, Any]]:
     """The first rows by rank."""
     ordered = places.sort_by([("risk_rank", "ascending"), ("business_parcel_id", "ascending")])

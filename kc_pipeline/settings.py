@@ -28,6 +28,8 @@ class Settings:
         app_token: Socrata application token; never printed.
         history_start: first month that is kept, YYYY-MM.
         schedules_on: whether the daily schedule and the automation start switched on.
+        decisions_file: CSV of a person's decisions about businesses and their parcels.
+        is_decisions_file_named: whether it was named from outside; then it must exist.
     """
 
     source: str
@@ -40,6 +42,8 @@ class Settings:
     app_token: str | None = field(repr=False)
     history_start: str
     schedules_on: bool
+    decisions_file: Path
+    is_decisions_file_named: bool
 
     @property
     def raw_dir(self) -> Path:
@@ -88,4 +92,6 @@ def load_settings(environ: Mapping[str, str], source: str | None = None) -> Sett
         app_token=environ.get("KC_APP_TOKEN"),
         history_start=history_start,
         schedules_on=environ.get("KC_SCHEDULES", "").lower() in {"on", "1", "true"},
+        decisions_file=Path(environ.get("KC_DECISIONS") or data_dir / "decisions" / "business_parcels.csv"),
+        is_decisions_file_named=bool(environ.get("KC_DECISIONS")),
     )

@@ -106,6 +106,29 @@ _ALL = (
     Column("address_precision", _T.TEXT, "What the address names: 'exact', 'block', 'intersection' or 'none'.", False),
     Column("address_key", _T.TEXT, "Canonical form of the address (places/addresses.py), e.g. '1000 LOCUST ST'."),
     Column("block_key", _T.TEXT, "Canonical hundred-block of the address, e.g. '1000 LOCUST ST' for 1000 to 1099."),
+    Column("address_kind", _T.TEXT, "What the text names: 'numbered', 'block', 'intersection', 'street' or 'none'.", False),
+    Column("street", _T.TEXT, "Canonical street; of an intersection the first in alphabetical order."),
+    Column("cross_street", _T.TEXT, "Second street of an intersection."),
+    Column(
+        "error_radius_m",
+        _T.NUMBER,
+        "The true place lies within this distance of the position in about nine cases of ten.",
+        unit="metre",
+    ),
+    Column(
+        "position_method",
+        _T.TEXT,
+        "What a position rests on: 'parcel', 'address_points', 'centre_line', 'block_points', 'drawn_lines' (lines through known "
+        "blocks), 'interpolated', 'extrapolated', 'streets_beside', 'numbering'; null without a position.",
+    ),
+    Column("found_kind", _T.TEXT, "Kind of the gazetteer row that the address was found as: 'numbered', 'block' or 'intersection'."),
+    Column("found_key", _T.TEXT, "Its address_key; null where none, or several different ones, fit."),
+    Column(
+        "name_match",
+        _T.TEXT,
+        "How the written street fits the found one: 'equal', 'direction', 'type' or 'spelling' (what differs), or 'numbering' (a corner "
+        "set by its street's number).",
+    ),
     Column("zip_code", _T.TEXT, "Five-digit ZIP code."),
     Column("latitude", _T.NUMBER, "Latitude, EPSG:4326.", unit="degree"),
     Column("longitude", _T.NUMBER, "Longitude, EPSG:4326.", unit="degree"),
@@ -153,7 +176,9 @@ _ALL = (
     Column("event_count", _T.INTEGER, "Distinct events or records made from the good rows.", False),
     Column("code_version", _T.TEXT, "Version of the cleaning code that made the rows.", False),
     # --- businesses, parcels, attribution -------------------------------------------------------
-    Column("business_id", _T.TEXT, "Stable key of a business: same name at the same place.", False),
+    Column(
+        "business_id", _T.TEXT, "Lasting key of a business (places/business_ids.py): same name, licence or permit at the same place.", False
+    ),
     Column(
         "business_parcel_id",
         _T.TEXT,
@@ -163,14 +188,47 @@ _ALL = (
     Column("business_types", _T.TEXT, "Their licence classes and permit types, sorted, separated by ';'."),
     Column("business_count", _T.INTEGER, "Active businesses on the place.", False),
     Column("is_active", _T.BOOLEAN, "The licence or permit is current in the newest snapshot.", False),
+    Column("license_ids", _T.TEXT, "Licence ids of the business, sorted, separated by ';'.", source="licences id"),
+    Column("permit_numbers", _T.TEXT, "Food permit numbers of the business, sorted, separated by ';'.", source="facility_permit"),
     Column(
         "match_method",
         _T.TEXT,
-        "How the parcel was found: 'address', 'point_in_polygon' or 'none' (the address itself is the place).",
+        "How the parcel was found: 'parcel_key', 'address', 'address_corrected', 'point_in_polygon', 'name_and_address', 'decision' (a person "
+        "said so) or 'none' (the address itself is the place).",
         False,
     ),
+    Column("match_score", _T.NUMBER, "How well the parcel is known, 0 to 1; 0 where there is none."),
+    Column("runner_up_parcel_id", _T.TEXT, "The best other parcel that any evidence names."),
+    Column("runner_up_score", _T.NUMBER, "How well that evidence speaks for it, 0 to 1."),
+    Column("candidates", _T.TEXT, "Parcels that came into question, best first: 'parcel 123 (0.95, why); ...'."),
+    Column("suggested_parcel_id", _T.TEXT, "The best of the candidates."),
+    Column("file_line", _T.INTEGER, "Line of the file of decisions, 1 being its header.", False),
+    Column("decision", _T.TEXT, "'parcel', 'no_parcel', 'same_as' or 'not_a_business'; as typed where the row is rejected.", False),
+    Column("same_as_business_id", _T.TEXT, "The business that this one is a second name of; it stays, this one goes."),
+    Column("decided_by", _T.TEXT, "Who decided."),
+    Column("decided_on", _T.DATE, "The day on which that was decided."),
+    Column("note", _T.TEXT, "What the person added."),
+    Column(
+        "decision_status",
+        _T.TEXT,
+        "'applied', 'waiting' (its business, or the one it is the same as, is in no register now) or 'rejected'.",
+        False,
+    ),
+    Column("rejection_reason", _T.TEXT, "Why a decision was rejected, in a sentence; null where it was not."),
+    Column("valid_from", _T.DATE, "First snapshot day on which the version holds.", False),
+    Column("valid_to", _T.DATE, "Snapshot day from which it holds no more; null while it does."),
+    Column("is_current", _T.BOOLEAN, "The version holds in the newest snapshot.", False),
+    Column("snapshot_date", _T.DATE, "Newest register snapshot that the table has taken in; the same in every row.", False),
     Column("neighborhood", _T.TEXT, "Neighborhood that contains the place."),
-    Column("evidence", _T.TEXT, "Registers that name this address, sorted, separated by ';'.", False),
+    Column("evidence", _T.TEXT, "Registers that the row rests on, sorted, separated by ';'.", False),
+    Column("evidence_count", _T.INTEGER, "Register rows, or of a block known addresses, that the row rests on.", False),
+    Column("place_id", _T.TEXT, "A place, business or not: 'parcel:' and the KIVA PIN, or 'address:' and the canonical address.", False),
+    Column(
+        "placed_by",
+        _T.TEXT,
+        "Why the place is set on the block: 'address', or 'nearest_block' for a parcel of which no register knows an address.",
+        False,
+    ),
     Column(
         "attribution_method", _T.TEXT, "'parcel_key', 'equal_address', 'point_in_polygon', 'near_parcel', 'block_share' or 'none'.", False
     ),
@@ -180,7 +238,18 @@ _ALL = (
         "EXACT, NEAR, BLOCK, INTERSECTION, AREA or NONE: how well the event is tied to the place; never upgraded.",
         False,
     ),
-    Column("distance_m", _T.NUMBER, "Distance from the event's point to the parcel, where both are known.", unit="metre"),
+    Column(
+        "distance_m",
+        _T.NUMBER,
+        "Distance from the event's point to the parcel it is tied to (0 inside it), where both are known.",
+        unit="metre",
+    ),
+    Column(
+        "candidate_count",
+        _T.INTEGER,
+        "How many places came into question: those that key and address (else the point) name, places on the block, or gazetteer rows.",
+        False,
+    ),
     Column("weight", _T.NUMBER, "Share of the event given to the place; the shares of an event sum to one.", False),
     Column(
         "exclusion_reason",

@@ -113,12 +113,38 @@ _TABLES = (
         "feed",
     ),
     Table(
-        "core/gazetteer", "one exact address known to a register, and its parcel where that is known", ("address_key",),
-        ("address_key", "block_key", "zip_code", "parcel_id", "latitude", "longitude", "evidence"),
+        "core/gazetteer", "one exact address, hundred-block or corner of the city, and where it lies", ("address_kind", "address_key"),
+        ("address_kind", "address_key", "block_key", "street", "cross_street", "zip_code", "parcel_id", "latitude", "longitude",
+         "error_radius_m", "position_method", "evidence", "evidence_count"),
     ),
     Table(
-        "core/businesses", "one business: same name at the same place", ("business_id",),
-        ("business_id", "business_parcel_id", "parcel_id", "business_name", "business_types", "license_id", "permit_number", "valid_until", "is_active", "match_method", "address_key", "block_key", *_PLACE),
+        "core/block_places", "one place, business or not, on one block", ("block_key", "place_id"),
+        ("block_key", "place_id", "parcel_id", "placed_by"),
+    ),
+    Table(
+        "core/located_addresses", "one address text of the event feeds, at the precision the source gives it", ("address", "address_precision"),
+        ("address", "address_precision", "address_kind", "address_key", "street", "cross_street", "block_key", "found_kind", "found_key",
+         "name_match", "candidate_count", "parcel_id", "latitude", "longitude", "error_radius_m", "position_method"),
+    ),
+    Table(
+        "core/businesses", "one business: same name, licence or permit at the same place", ("business_id",),
+        ("business_id", "business_parcel_id", "parcel_id", "business_name", "business_types", "license_ids", "permit_numbers", "valid_until", "is_active",
+         "match_method", "match_score", "runner_up_parcel_id", "runner_up_score", "address_key", "block_key", *_PLACE),
+    ),
+    Table(
+        "core/business_review", "one business whose parcel a person must decide", ("business_id",),
+        ("business_id", "business_name", "business_types", "is_active", "address", "address_key", "reason", "candidates", "suggested_parcel_id",
+         "latitude", "longitude"),
+    ),
+    Table(
+        "core/business_decisions", "one decision in the file of decisions, and whether it applies", ("file_line",),
+        ("file_line", "business_id", "decision", "parcel_id", "same_as_business_id", "decided_by", "decided_on", "note", "decision_status",
+         "rejection_reason"),
+    ),
+    Table(
+        "core/business_history", "one version of one business: what the registers said of it, from when to when", ("business_id", "valid_from"),
+        ("business_id", "valid_from", "valid_to", "is_current", "business_name", "business_types", "license_ids", "permit_numbers", "valid_until",
+         "is_active", "address", "address_key", "block_key", "business_parcel_id", "parcel_id", "match_method", "snapshot_date"),
     ),
     Table(
         "core/business_parcels", "one place with at least one active business", ("business_parcel_id",),
@@ -127,7 +153,7 @@ _TABLES = (
     Table(
         "core/event_attribution", "one event's share at one business parcel, or its unattributed rest",
         ("event_id", "business_parcel_id"),
-        ("event_id", "business_parcel_id", "feed", "month", "report_date", "available_date", "category", "exclusion_reason", "attribution_method", "precision", "distance_m", "weight"),
+        ("event_id", "business_parcel_id", "feed", "month", "report_date", "available_date", "category", "exclusion_reason", "attribution_method", "precision", "distance_m", "candidate_count", "weight"),
         "month",
     ),
     Table(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps import read_frame
+from kc_pipeline.defs.steps import read_decisions, read_frame
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,6 +37,25 @@ def account_by_feed(platform: Platform) -> dict[str, tuple[int, ...]]:
         feed: (*(int(n) for n in (totals.loc[feed] if feed in totals.index else [0] * len(columns))), platform.lake.count(f"clean/{feed}"))
         for feed in FEEDS
     }
+
+
+def attribution_rates(platform: Platform, by: str) -> dict[str, dict[str, float]]:
+    """Feed -> events (sums of their shares) for each value of a column of the attribution ledger, most first."""
+    shares = read_frame(platform, "core/event_attribution", ["feed", by, "weight"]).groupby(["feed", by])["weight"].sum()
+    rates: dict[str, dict[str, float]] = {}
+    for (feed, value), events in shares.sort_values(ascending=False).items():
+        rates.setdefault(str(feed), {})[str(value)] = float(events)
+    return {feed: rates[feed] for feed in EVENT_FEEDS if feed in rates}
+
+
+def match_rates(platform: Platform) -> dict[str, dict[str, float]]:
+    """'active' or 'inactive' -> businesses for each way in which their parcel was found."""
+    businesses = read_frame(platform, "core/businesses", ["is_active", "match_method"])
+    counts = businesses.groupby(["is_active", "match_method"]).size()
+    rates: dict[str, dict[str, float]] = {}
+    for (is_active, method), count in counts.sort_values(ascending=False).items():
+        rates.setdefault("active" if is_active else "inactive", {})[str(method)] = float(count)
+    return rates
 
 
 def quarantine_by_rule(platform: Platform) -> list[tuple[str, str, int]]:
@@ -90,3 +109,27 @@ def events_behind(platform: Platform, place: dict[str, Any]) -> list[dict[str, A
     joined = shares.merge(sources.drop_duplicates("event_id"), on="event_id", how="left")
     joined["address"] = joined["address"].fillna("")
     return list(joined.sort_values(["report_date", "event_id"], ascending=False).to_dict("records"))
+
+
+def open_questions(platform: Platform) -> list[dict[str, Any]]:
+    """Businesses whose parcel a person must decide: those in business first, by address and name."""
+    rows = platform.lake.read("core/business_review")
+    order = [("is_active", "descending"), ("address_key", "ascending"), ("business_name", "ascending"), ("business_id", "ascending")]
+    return list(rows.sort_by(order).to_pylist())
+
+
+def rejected_decisions(platform: Platform) -> list[dict[str, Any]]:
+    """Decisions that the last run could not apply, by their line in the file."""
+    rows = platform.lake.read("core/business_decisions").sort_by("file_line").to_pylist()
+    return [row for row in rows if row["rejection_reason"]]
+
+
+def file_of_decisions(platform: Platform) -> str:
+    """The file of decisions to go on with: what it holds now, and a row for each open question.
+
+    Raises:
+        DecisionsError: the present file cannot be read.
+    """
+    from kc_pipeline.places.decisions import review_csv
+
+    return review_csv(read_frame(platform, "core/business_review"), read_decisions(platform))

@@ -15,7 +15,9 @@ _MARTS = dg.AssetSelection.groups("core", "marts", "warehouse")
 # Months that a feed never had are no reason to wait; a failed blocking check is.
 _EAGER = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
 _CHECKED = dg.AutomationCondition.all_deps_blocking_checks_passed()
-WHEN_INPUTS_CHANGED = (_EAGER & _CHECKED).with_label("when an input changed and its checks passed")
+# Core tables are asked for together, so that their own blocking checks hold up the rest inside the run.
+_CLEAN_CHECKED = _CHECKED.ignore(dg.AssetSelection.groups("core"))
+WHEN_INPUTS_CHANGED = (_EAGER & _CLEAN_CHECKED).with_label("when an input changed and its checks passed")
 
 # Core tables and marts are partitioned differently, so they run apart: a mart waits until the core run is done instead of
 # being asked for together with it. Marts of one day are asked for together. Of the days, only the newest is asked for.

@@ -1,6 +1,7 @@
 """The catalogue and the steps' results in Dagster's own words."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import dagster as dg
 
@@ -8,6 +9,7 @@ from kc_pipeline.catalog.columns import Type
 from kc_pipeline.catalog.sources import Feed
 from kc_pipeline.catalog.tables import Table
 from kc_pipeline.defs.partitions import MONTHS
+from kc_pipeline.defs.plots import stacked_bars
 
 _TYPE_NAMES = {
     Type.TEXT: "string",
@@ -57,6 +59,24 @@ def counts_table(counts: Mapping[str, int], heading: str, unit: str = "rows") ->
     """Named counts as a Markdown table."""
     lines = [f"| {heading} | {unit} |", "|---|--:|", *(f"| {name} | {count:,} |" for name, count in counts.items())]
     return dg.MetadataValue.md("\n".join(lines))
+
+
+def rates_metadata(rates: Mapping[str, Mapping[str, float]], what: str) -> dict[str, "dg.MetadataValue[Any] | float"]:
+    """Amounts by name and part as a table, a plot of shares, and one number each that Dagster plots over time.
+
+    Args:
+        rates: name -> part -> amount.
+        what: what the parts are, one word: it begins the metadata's names.
+    """
+    lines = [f"| | {what} | amount | share |", "|---|---|--:|--:|"]
+    over_time: dict[str, dg.MetadataValue[Any] | float] = {}
+    for name, amounts in rates.items():
+        total = sum(amounts.values()) or 1.0
+        for part, amount in amounts.items():
+            lines.append(f"| {name} | {part} | {amount:,.1f} | {amount / total:.1%} |")
+            over_time[f"share_{name}_{part}"] = round(amount / total, 4)
+    table, plot = dg.MetadataValue.md("\n".join(lines)), stacked_bars(rates, f"shares by {what}")
+    return {f"{what}_table": table, f"{what}_plot": plot, **over_time}
 
 
 def note_other_months(context: dg.AssetExecutionContext, key: dg.AssetKey, months: Iterable[str]) -> None:

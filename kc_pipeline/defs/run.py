@@ -50,18 +50,22 @@ def run_once(platform: Platform, as_of: date | Callable[[Platform], date], insta
         instance=instance, tags=month_range_tags(open_day), run_config=_QUIET, raise_on_error=False
     )
     failures, pulls = _failures(ingest), _pulls(ingest)
-    failed_checks = [
-        f"{check.asset_key.to_user_string()}: {check.check_name}"
-        for check in ingest.get_asset_check_evaluations()
-        if not check.passed and check.blocking
-    ]
+    failed_checks = _failed_checks(ingest)
     day = as_of(platform) if callable(as_of) else as_of
     if failed_checks:
         return RunReport(day, failures, failed_checks, False, pulls)
     marts = defs.resolve_job_def("marts").execute_in_process(
         instance=instance, partition_key=day.isoformat(), run_config=_QUIET, raise_on_error=False
     )
-    return RunReport(day, failures | _failures(marts), [], marts.success, pulls)
+    return RunReport(day, failures | _failures(marts), _failed_checks(marts), marts.success, pulls)
+
+
+def _failed_checks(result: dg.ExecuteInProcessResult) -> list[str]:
+    return [
+        f"{check.asset_key.to_user_string()}: {check.check_name}"
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.blocking
+    ]
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:

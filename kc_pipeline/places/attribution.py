@@ -1,23 +1,27 @@
 """Which business place an event belongs to, how well that is known, and what remains unattributed.
 
-The precision ladder is never climbed: only a parcel key, an equal address or an exact point ties an event to one place
-(EXACT, NEAR); an event known to its block is shared over all places of the block, business or not, and the share of the
-places without a business stays unattributed.  The shares of each event sum to one.
+The precision ladder is never climbed.  Only a parcel key, an equal address or an exact point ties an event to one place
+(EXACT, NEAR); an event known to its block is shared over all places of the block, business or not (BLOCK), and the share
+of the places without a business stays unattributed; an event known to a corner (INTERSECTION) or an area (AREA) is no
+place's.  The shares of each event, the unattributed one included, sum to one.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import shapely
 
-from kc_pipeline.places.addresses import standardize
-from kc_pipeline.places.geometry import PolygonIndex, project
+from kc_pipeline.places.geometry import PolygonIndex, project, project_shapes
+from kc_pipeline.places.locate import locate
 
 TIED = ("EXACT", "NEAR")
+# A point that events of more addresses than this share is a geocoder's default, not a place.
+MOST_ADDRESSES_AT_A_POINT = 10
 _STATUS_EXCLUSIONS = {"canceled": "canceled_at_source", "duplicate": "duplicate_at_source"}
 _COLUMNS = [
     "event_id", "business_parcel_id", "feed", "month", "report_date", "available_date", "category", "exclusion_reason",
-    "attribution_method", "precision", "distance_m", "weight",
+    "attribution_method", "precision", "distance_m", "candidate_count", "weight",
 ]  # fmt: skip
 
 
@@ -33,8 +37,26 @@ def distinct_events(events: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return ordered.drop_duplicates("event_id").drop(columns="is_exact").reset_index(drop=True)
 
 
+def locate_addresses(events: pd.DataFrame, gazetteer: pd.DataFrame) -> pd.DataFrame:
+    """Every address text of the events, located once.
+
+    Args:
+        events: rows with address and address_precision.
+        gazetteer: rows of core/gazetteer.
+
+    Returns:
+        Frame in the columns of core/located_addresses, sorted by address and address_precision; see `locate.locate`.
+    """
+    asked = events[["address", "address_precision"]].dropna().drop_duplicates()
+    asked = asked.sort_values(["address", "address_precision"], ignore_index=True)
+    found = locate(asked["address"], gazetteer, exact=asked["address_precision"] == "exact")
+    located = asked.join(found).rename(columns={"candidates": "candidate_count"})
+    block = located["found_key"].where(located["found_kind"] == "block")
+    return located.assign(block_key=block.fillna(located["block_key"]).astype("str"))
+
+
 def attribute_events(
-    events: pd.DataFrame, business_parcels: pd.DataFrame, parcels: pd.DataFrame, gazetteer: pd.DataFrame, place_count: pd.Series
+    events: pd.DataFrame, located: pd.DataFrame, business_parcels: pd.DataFrame, parcels: pd.DataFrame, block_places: pd.DataFrame
 ) -> pd.DataFrame:
     """Shares of each event at business places.
 
@@ -42,20 +64,27 @@ def attribute_events(
         events: distinct events with event_id, feed, month, report_date, available_date, category, address,
             address_precision, parcel_id, latitude, longitude, and where a feed has them current_status and
             is_officer_initiated.
+        located: rows of core/located_addresses for the events' addresses.
         business_parcels: rows of core/business_parcels.
         parcels: rows of clean/parcels.
-        gazetteer: rows of core/gazetteer.
-        place_count: distinct places on each block, indexed by block_key.
+        block_places: rows of core/block_places.
 
     Returns:
         Frame in the columns of core/event_attribution, sorted by event_id and place: rows at a business place, and one
-        row without a place for what remains.
+        row without a place for what remains.  distance_m is from the event's own point to the parcel that it is tied to
+        (0 inside it; missing where either has no position).  candidate_count is how many places came into question: those that
+        key and address name, or the point if they name none, or places on the block.
     """
-    events = events.join(standardize(events["address"]))
+    keys = ["address", "address_precision"]
+    place = located.set_index(keys)[["found_kind", "found_key", "name_match", "address_kind", "block_key", "parcel_id"]]
+    place = place.rename(columns={"parcel_id": "address_parcel"}).reindex(pd.MultiIndex.from_frame(events[keys]))
+    events = pd.concat([events.drop(columns="block_key", errors="ignore"), place.set_axis(events.index)], axis="columns")
     events["exclusion_reason"] = _exclusion_reason(events)
-    tied = _tie_to_place(events, business_parcels, parcels, gazetteer)
-    shared = _share_over_block(events[~events.index.isin(tied.index)], business_parcels, place_count)
-    rows = pd.concat([tied, shared, _unattributed(events, tied, shared)], ignore_index=True)
+    tied = _tie_to_place(events, business_parcels, parcels, block_places)
+    rest = events[~events.index.isin(tied.index)]
+    shared = _share_over_block(rest, business_parcels, block_places)
+    rows = pd.concat([tied, shared, _unattributed(rest, shared, block_places)], ignore_index=True)
+    rows["candidate_count"] = rows["candidate_count"].astype("int64")
     return rows.reindex(columns=_COLUMNS).sort_values(["event_id", "business_parcel_id"], ignore_index=True)
 
 
@@ -68,63 +97,86 @@ def _exclusion_reason(events: pd.DataFrame) -> pd.Series:
     return reason
 
 
-def _tie_to_place(events: pd.DataFrame, business_parcels: pd.DataFrame, parcels: pd.DataFrame, gazetteer: pd.DataFrame) -> pd.DataFrame:
+def _tie_to_place(events: pd.DataFrame, business_parcels: pd.DataFrame, parcels: pd.DataFrame, block_places: pd.DataFrame) -> pd.DataFrame:
     """Events tied to one parcel or address, whether a business stands there or not; indexed as `events`."""
     exact = events[events["address_precision"] == "exact"]
-    known = parcels["parcel_id"].dropna().unique()
-    by_key = exact["parcel_id"].where(exact["parcel_id"].isin(known))
-    addresses = gazetteer.set_index("address_key")
-    parcel_there = exact["address_key"].map(addresses["parcel_id"])
-    address_place = ("address:" + exact["address_key"]).where(exact["address_key"].isin(business_parcels["address_key"]))
-    located = exact[exact["latitude"].notna() & by_key.isna() & parcel_there.isna() & address_place.isna()]
-    polygons = parcels[parcels["geometry_kind"] == "polygon"]
-    index = PolygonIndex(polygons["parcel_id"], polygons["geometry"])
-    points = project(located["longitude"], located["latitude"])
-    distinct, back = np.unique(points, axis=0, return_inverse=True)
-    holding = pd.Series(index.containing(distinct)[back], index=located.index, dtype="str").reindex(exact.index)
-    beside, metres = index.only_neighbor(distinct)
-    near = pd.Series(beside[back], index=located.index, dtype="str").reindex(exact.index)
-    distance = pd.Series(metres[back], index=located.index).reindex(exact.index)
-
-    candidates = {
-        "parcel_key": "parcel:" + by_key,
-        "equal_address": ("parcel:" + parcel_there).fillna(address_place),
-        "point_in_polygon": "parcel:" + holding,
-        "near_parcel": "parcel:" + near,
-    }
-    place = pd.Series(pd.NA, index=exact.index, dtype="str")
-    method = pd.Series(pd.NA, index=exact.index, dtype="str")
-    for name, candidate in candidates.items():
-        method = method.mask(place.isna() & candidate.notna(), name)
-        place = place.fillna(candidate)
+    known = parcels.dropna(subset="parcel_id").drop_duplicates("parcel_id").set_index("parcel_id")
+    by_key = known.index.get_indexer(exact["parcel_id"])
+    is_address = (exact["found_kind"].eq("numbered") & exact["name_match"].eq("equal")).to_numpy()
+    by_address = np.where(is_address, known.index.get_indexer(exact["address_parcel"]), -1)
+    bare, bare_addresses = pd.factorize(exact["found_key"].where(is_address & (by_address < 0)))
+    by_address = np.where(bare >= 0, len(known) + bare, by_address)
+    rest = exact[(by_key < 0) & (by_address < 0) & exact["latitude"].notna().to_numpy()]
+    shapes = project_shapes(shapely.from_wkb(known["geometry"].to_numpy(dtype=object)))
+    holding, near, metres = _by_point(rest, PolygonIndex.of_shapes(known.index, shapes), block_places)
+    candidates = {"parcel_key": by_key, "equal_address": by_address}
+    for name, found in (("point_in_polygon", holding), ("near_parcel", near)):
+        candidates[name] = known.index.get_indexer(found.reindex(exact.index))
+    named = np.column_stack(list(candidates.values()))
+    first = (named >= 0).argmax(axis=1)
+    place = named[np.arange(len(exact)), first]
+    names = np.concatenate(["parcel:" + known.index.to_numpy(object), "address:" + bare_addresses.to_numpy(object), [None]])
+    names[~np.isin(names.astype(str), business_parcels["business_parcel_id"].to_numpy(str))] = None
+    method = np.array(list(candidates), dtype=object)[first]
     tied = exact.assign(
-        business_parcel_id=place.where(place.isin(business_parcels["business_parcel_id"])),
+        business_parcel_id=pd.array(names[place], dtype="str"),
         attribution_method=method,
         precision=np.where(method == "near_parcel", "NEAR", "EXACT"),
-        distance_m=distance.where(method == "near_parcel"),
+        distance_m=_metres_off(exact, np.where(place < len(known), place, -1), shapes).fillna(metres.reindex(exact.index)),
+        candidate_count=(np.diff(np.sort(named, axis=1), prepend=-1, axis=1) > 0).sum(axis=1),
         weight=1.0,
     )
-    return tied[place.notna()]
+    return tied[place >= 0]
 
 
-def _share_over_block(events: pd.DataFrame, business_parcels: pd.DataFrame, place_count: pd.Series) -> pd.DataFrame:
+def _by_point(located: pd.DataFrame, index: PolygonIndex, block_places: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Parcel that holds each event's point, else the only one within a few metres, and how far that is.
+
+    Points that many addresses share are not used.  Where the event names a house number, and registers know other ones for
+    the parcel, point and address contradict each other and the point ties nothing.
+    """
+    usable = located.groupby(["longitude", "latitude"])["address"].transform("nunique") <= MOST_ADDRESSES_AT_A_POINT
+    located = located[usable]
+    distinct, back = np.unique(project(located["longitude"], located["latitude"]), axis=0, return_inverse=True)
+    holding = pd.Series(index.containing(distinct)[back], index=located.index, dtype="str")
+    beside, metres = index.only_neighbor(distinct)
+    near = pd.Series(beside[back], index=located.index, dtype="str")
+    addressed = block_places.loc[block_places["placed_by"] == "address", "parcel_id"].dropna()
+    has_number = located["address_kind"] == "numbered"
+    holding, near = (found.mask(has_number & found.isin(addressed)) for found in (holding, near.mask(holding.notna())))
+    return holding, near, pd.Series(metres[back], index=located.index)
+
+
+def _metres_off(events: pd.DataFrame, row: np.ndarray, shapes: np.ndarray) -> pd.Series:
+    """Distance from each event's own point to the shape (in metres) of the parcel it is tied to, given as its row."""
+    measured = np.flatnonzero((row >= 0) & events["latitude"].notna().to_numpy())
+    points = shapely.points(project(events["longitude"].iloc[measured], events["latitude"].iloc[measured]))
+    return pd.Series(shapely.distance(points, shapes[row[measured]]), index=events.index[measured], dtype=float).reindex(events.index)
+
+
+def _share_over_block(events: pd.DataFrame, business_parcels: pd.DataFrame, block_places: pd.DataFrame) -> pd.DataFrame:
     """Equal shares of block events at the business places of the block."""
-    block = events[events["address_precision"].eq("block") & events["block_key"].notna()]
-    places = business_parcels[["business_parcel_id", "block_key"]].dropna()
-    shares = block.merge(places, on="block_key")
-    count = shares["block_key"].map(place_count).astype(float)
-    return shares.assign(attribution_method="block_share", precision="BLOCK", distance_m=np.nan, weight=1.0 / count)
+    block = events[events["address_precision"].eq("block") & events["found_kind"].eq("block")]
+    count = block_places.groupby("block_key").size()
+    places = block_places.loc[block_places["place_id"].isin(business_parcels["business_parcel_id"]), ["place_id", "block_key"]]
+    shares = block.merge(places.rename(columns={"place_id": "business_parcel_id"}), on="block_key")
+    shares["candidate_count"] = shares["block_key"].map(count)
+    return shares.assign(
+        attribution_method="block_share", precision="BLOCK", distance_m=np.nan, weight=1.0 / shares["candidate_count"].astype(float)
+    )
 
 
-def _unattributed(events: pd.DataFrame, tied: pd.DataFrame, shared: pd.DataFrame) -> pd.DataFrame:
+def _unattributed(rest: pd.DataFrame, shared: pd.DataFrame, block_places: pd.DataFrame) -> pd.DataFrame:
     """What remains of each event that is not tied: one row without a place."""
     given = shared.groupby("event_id")["weight"].sum()
-    rest = events[~events.index.isin(tied.index)].copy()
-    rest["weight"] = 1.0 - rest["event_id"].map(given).astype(float).fillna(0.0)
+    rest = rest.assign(weight=1.0 - rest["event_id"].map(given).astype(float).fillna(0.0))
     rest = rest[rest["weight"] > 1e-9]
+    kind = rest["address_kind"].where(rest["address_precision"] != "none", "none")
     precision = np.select(
-        [rest["address_precision"].eq("intersection"), rest["address_precision"].eq("block"), rest["latitude"].notna()],
-        ["INTERSECTION", "BLOCK", "AREA"],
+        [kind.eq("numbered") & rest["address_precision"].ne("intersection"), kind.eq("intersection"), rest["latitude"].notna()],
+        ["BLOCK", "INTERSECTION", "AREA"],
         "NONE",
     )
-    return rest.assign(business_parcel_id=None, attribution_method="none", precision=precision, distance_m=np.nan)
+    on_block = rest["block_key"].map(block_places.groupby("block_key").size()).fillna(0)
+    count = np.where(precision == "BLOCK", on_block, 0)
+    return rest.assign(business_parcel_id=None, attribution_method="none", precision=precision, distance_m=np.nan, candidate_count=count)

@@ -1,78 +1,69 @@
 """Licences and food permits as businesses, and the places on which active businesses stand.
 
-One business is one name at one address: its licence classes and its food permit are joined, two names at one address
-stay apart.  Its parcel is found by the address, else by a point inside a parcel whose own address does not contradict it;
-a business without a parcel keeps its address as its place.
+Here the steps meet: register rows in one shape (`business_records`), which of them are one business (`business_groups`),
+its lasting id (`business_ids`), its parcel (`parcel_search`), and what a person decided (`decisions`).
 """
 
-import hashlib
-import re
+from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from kc_pipeline.places.addresses import standardize
+from kc_pipeline.places.business_groups import group_records
+from kc_pipeline.places.business_ids import assign_ids
+from kc_pipeline.places.business_records import lies_in_city, read_records
+from kc_pipeline.places.decisions import apply_decisions, check_decisions, no_decisions
 from kc_pipeline.places.geometry import PolygonIndex, project
 from kc_pipeline.places.grouping import join_distinct
+from kc_pipeline.places.parcel_search import find_parcels
 
-# Licences are paid by calendar year and the register is published late: one that was paid for the year before the newest
-# paid year still counts as active.
-LICENSE_GRACE_DAYS = 366
-_CLOSED = frozenset({"suspended", "closed", "inactive", "revoked"})
-_CITY_NAMES = frozenset({"KANSAS CITY", "KCMO"})
-_MISSOURI = frozenset({"MO", "MISSOURI"})
-_LEGAL_FORM = re.compile(r"\b(LLC|L L C|INC|INCORPORATED|CORP|CORPORATION|CO|COMPANY|LTD|LP|LLP)\b")
+__all__ = ["BusinessTables", "build_business_parcels", "build_businesses", "lies_in_city"]
 
 
-def normalize_name(name: str) -> str:
-    """A business name for comparison: upper case, no punctuation, legal form or trailing permit number."""
-    text = re.sub(r"[^A-Z0-9& ]", " ", name.upper().replace("'", ""))
-    text = re.sub(r"\s\d{5,}$", "", _LEGAL_FORM.sub(" ", text).strip())
-    return " ".join(text.split())
+@dataclass(frozen=True)
+class BusinessTables:
+    """What the registers and a person's decisions say together.
+
+    Attributes:
+        businesses: rows of core/businesses.
+        review: rows of core/business_review.
+        decisions: rows of core/business_decisions.
+    """
+
+    businesses: pd.DataFrame
+    review: pd.DataFrame
+    decisions: pd.DataFrame
 
 
-def lies_in_city(rows: pd.DataFrame) -> pd.Series:
-    """Whether city and state of each row say Kansas City, Missouri (a postal city: the city limits are not asked)."""
-    city = rows["city"].str.strip().str.upper().isin(_CITY_NAMES)
-    return city & rows["state"].str.strip().str.upper().isin(_MISSOURI)
-
-
-def build_businesses(licenses: pd.DataFrame, permits: pd.DataFrame, gazetteer: pd.DataFrame, parcels: pd.DataFrame) -> pd.DataFrame:
-    """One row per business in Kansas City, Missouri that has a numbered address.
+def build_businesses(
+    licenses: pd.DataFrame,
+    permits: pd.DataFrame,
+    located: pd.DataFrame,
+    parcels: pd.DataFrame,
+    history: pd.DataFrame | None = None,
+    decisions: pd.DataFrame | None = None,
+) -> BusinessTables:
+    """The businesses in Kansas City, Missouri that have a numbered address; addresses elsewhere are left out.
 
     Args:
         licenses: rows of clean/business_licenses.
         permits: rows of clean/food_permits.
-        gazetteer: rows of core/gazetteer.
+        located: rows of `business_records.locate_registers`.
         parcels: rows of clean/parcels.
-
-    Returns:
-        Frame in the columns of core/businesses, sorted by business_id.  Addresses elsewhere are left out.
+        history: rows of core/business_history, from which ids are carried on; None: no earlier snapshot.
+        decisions: rows of `decisions.read_decisions`; None: nobody decided anything.
     """
-    rows = pd.concat([_from_licenses(licenses), _from_permits(permits)], ignore_index=True)
-    rows = rows[lies_in_city(rows) & rows["business_name"].notna()]
-    rows = rows.join(standardize(rows["address"])).query("address_kind == 'numbered'")
-    names = {name: normalize_name(name) for name in rows["business_name"].unique()}
-    rows["name_key"] = rows["business_name"].map(names)
-    rows = rows.sort_values(["address_key", "name_key", "business_name", "license_id", "permit_number"])
-    rows["business_id"] = _business_ids(rows["name_key"], rows["address_key"])
-    businesses = rows.groupby("business_id", as_index=False).agg(
-        address_key=("address_key", "first"),
-        business_name=("business_name", "first"),
-        license_id=("license_id", "min"),
-        permit_number=("permit_number", "min"),
-        valid_until=("valid_until", "max"),
-        is_active=("is_active", "max"),
-        block_key=("block_key", "first"),
-        address=("address", "first"),
-        zip_code=("zip_code", "first"),
-        latitude=("latitude", "median"),
-        longitude=("longitude", "median"),
-        no_location_reason=("no_location_reason", "first"),
-    )
-    businesses["business_types"] = businesses["business_id"].map(join_distinct(rows["business_id"], rows["business_type"]))
-    businesses = _find_parcels(businesses, gazetteer, parcels)
-    return businesses.sort_values("business_id", ignore_index=True)
+    parcel_ids = pd.Index(parcels["parcel_id"].dropna().unique())
+    records = group_records(read_records(licenses, permits, located, parcel_ids))
+    businesses = _one_row_each(records, find_parcels(records, parcels), assign_ids(records, history))
+    earlier = pd.Index([] if history is None else history["business_id"].unique(), dtype="str")
+    rows = no_decisions() if decisions is None else decisions
+    checked = check_decisions(rows, pd.Index(businesses["business_id"]), earlier, parcel_ids)
+    businesses = apply_decisions(businesses, checked)
+    place = ("parcel:" + businesses["parcel_id"]).fillna("address:" + businesses["address_key"])
+    businesses = businesses.assign(business_parcel_id=place).sort_values("business_id", ignore_index=True)
+    review = businesses[businesses["reason"].notna()].reset_index(drop=True)
+    return BusinessTables(businesses, review, checked)
 
 
 def build_business_parcels(
@@ -82,9 +73,18 @@ def build_business_parcels(
 
     Returns:
         Frame in the columns of core/business_parcels, sorted by business_parcel_id.  The position is the parcel's own
-        point, else the address's, else the licence's (EPSG:4326).
+        point, else the address's, else the register's (EPSG:4326).  The address is the parcel's own where a business uses
+        it, else the one that most of its businesses have, the lowest of several.
     """
-    active = businesses[businesses["is_active"]].sort_values(["business_parcel_id", "business_name"])
+    active = businesses[businesses["is_active"]]
+    own = parcels.dropna(subset="parcel_id").sort_values(["parcel_id", "address", "latitude", "longitude"]).drop_duplicates("parcel_id")
+    own = own.set_index("parcel_id")
+    own_key = standardize(own["address"])["address_key"]
+    users = active.groupby(["business_parcel_id", "address_key"])["business_id"].transform("nunique")
+    is_own = (active["address_key"] == active["parcel_id"].map(own_key)).fillna(False)
+    active = active.assign(users=users, is_own=is_own).sort_values(
+        ["business_parcel_id", "is_own", "users", "address_key", "business_id"], ascending=[True, False, False, True, True]
+    )
     places = active.groupby("business_parcel_id", as_index=False).agg(
         parcel_id=("parcel_id", "first"),
         business_count=("business_id", "nunique"),
@@ -92,20 +92,43 @@ def build_business_parcels(
         address_key=("address_key", "first"),
         block_key=("block_key", "first"),
         zip_code=("zip_code", "first"),
-        license_latitude=("latitude", "median"),
-        license_longitude=("longitude", "median"),
+        register_latitude=("latitude", "median"),
+        register_longitude=("longitude", "median"),
     )
     types = active.assign(business_type=active["business_types"].str.split(";")).explode("business_type")
     places["business_names"] = places["business_parcel_id"].map(join_distinct(active["business_parcel_id"], active["business_name"]))
     places["business_types"] = places["business_parcel_id"].map(join_distinct(types["business_parcel_id"], types["business_type"]))
-    own = parcels.drop_duplicates("parcel_id").set_index("parcel_id")
-    known = gazetteer.set_index("address_key")
+    known = gazetteer[gazetteer["address_kind"] == "numbered"].set_index("address_key")
     for axis in ("latitude", "longitude"):
         of_parcel = places["parcel_id"].map(own[axis]).astype(float)
         of_address = places["address_key"].map(known[axis]).astype(float)
-        places[axis] = of_parcel.fillna(of_address).fillna(places.pop(f"license_{axis}"))
+        places[axis] = of_parcel.fillna(of_address).fillna(places.pop(f"register_{axis}"))
     places["geometry_kind"] = places["parcel_id"].map(own["geometry_kind"]).fillna("address")
     return _with_districts(places, districts)
+
+
+def _one_row_each(records: pd.DataFrame, found: pd.DataFrame, ids: pd.Series) -> pd.DataFrame:
+    """Businesses before any decision, in the columns of core/businesses and core/business_review."""
+    main = records.loc[found["main"]].set_axis(found.index)
+    by_business = records.groupby("business")
+    of_register = {name: records[records["register"] == name] for name in ("licence", "permit")}
+    columns = ["business_name", "address_key", "block_key", "address", "zip_code", "no_location_reason"]
+    return pd.DataFrame(
+        {
+            "business_id": ids.reindex(found.index),
+            **{name: main[name] for name in columns},
+            "business_name": main["business_name"].str.replace(";", ","),
+            "business_types": join_distinct(records["business"], records["business_type"].str.replace(";", ",")),
+            "license_ids": join_distinct(of_register["licence"]["business"], of_register["licence"]["number"]),
+            "permit_numbers": join_distinct(of_register["permit"]["business"], of_register["permit"]["number"]),
+            "valid_until": by_business["valid_until"].agg(lambda days: max(days.dropna(), default=None)),
+            "is_active": by_business["is_active"].any(),
+            "latitude": by_business["latitude"].median(),
+            "longitude": by_business["longitude"].median(),
+            **found.drop(columns="main"),
+        },
+        index=found.index,
+    ).reset_index(drop=True)
 
 
 def _with_districts(places: pd.DataFrame, districts: pd.DataFrame) -> pd.DataFrame:
@@ -116,37 +139,3 @@ def _with_districts(places: pd.DataFrame, districts: pd.DataFrame) -> pd.DataFra
         found = PolygonIndex(of_kind["district_name"], of_kind["geometry"]).containing(points)
         places[column] = pd.Series(found, index=places.index, dtype="str").where(places["latitude"].notna())
     return places.sort_values("business_parcel_id", ignore_index=True)
-
-
-def _from_licenses(licenses: pd.DataFrame) -> pd.DataFrame:
-    newest = licenses["valid_until"].max()
-    days_behind = (pd.to_datetime(newest) - pd.to_datetime(licenses["valid_until"])).dt.days
-    return licenses.assign(is_active=(days_behind < LICENSE_GRACE_DAYS).fillna(False), permit_number=None)
-
-
-def _from_permits(permits: pd.DataFrame) -> pd.DataFrame:
-    active = ~permits["case_status"].str.lower().isin(_CLOSED)
-    return permits.rename(columns={"establishment_name": "business_name"}).assign(is_active=active, license_id=None, valid_until=None)
-
-
-def _find_parcels(businesses: pd.DataFrame, gazetteer: pd.DataFrame, parcels: pd.DataFrame) -> pd.DataFrame:
-    parcel_of_address = gazetteer.set_index("address_key")["parcel_id"]
-    by_address = businesses["address_key"].map(parcel_of_address)
-    polygons = parcels[parcels["geometry_kind"] == "polygon"]
-    index = PolygonIndex(polygons["parcel_id"], polygons["geometry"])
-    points = project(businesses["longitude"].fillna(0.0), businesses["latitude"].fillna(0.0))
-    holding = pd.Series(index.containing(points), index=businesses.index, dtype="str").where(businesses["latitude"].notna())
-    block_of_parcel = standardize(parcels["address"]).set_index(parcels["parcel_id"])["block_key"]
-    block_of_parcel = block_of_parcel[~block_of_parcel.index.duplicated()]
-    block_there = holding.map(block_of_parcel)
-    by_point = holding.where(block_there.isna() | (block_there == businesses["block_key"]))
-    parcel = by_address.fillna(by_point)
-    method = np.select([by_address.notna(), by_point.notna()], ["address", "point_in_polygon"], "none")
-    place = ("parcel:" + parcel).fillna("address:" + businesses["address_key"])
-    return businesses.assign(parcel_id=parcel.astype("str"), match_method=method, business_parcel_id=place)
-
-
-def _business_ids(name_keys: pd.Series, address_keys: pd.Series) -> pd.Series:
-    texts = name_keys + "|" + address_keys
-    ids = {text: "business:" + hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts.unique()}
-    return texts.map(ids).astype("str")

@@ -23,16 +23,48 @@ def project(longitude: pd.Series, latitude: pd.Series) -> np.ndarray:
     return np.column_stack([east, north])
 
 
+def in_metres(rows: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Columns east_m and north_m for rows with longitude and latitude (degrees)."""
+    points = project(rows["longitude"], rows["latitude"])
+    return {"east_m": points[:, 0], "north_m": points[:, 1]}
+
+
+def unproject(east_m: np.ndarray, north_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Metres east and north as longitude and latitude (degrees)."""
+    transformer = Transformer.from_crs(PROJECTED_CRS, GEOGRAPHIC_CRS, always_xy=True)
+    longitude, latitude = transformer.transform(np.asarray(east_m, float), np.asarray(north_m, float))
+    return longitude, latitude
+
+
+def project_shapes(shapes: np.ndarray) -> np.ndarray:
+    """Shapes in EPSG:4326 (x is longitude) as valid shapes in metres; a missing one is an empty one."""
+    transformer = Transformer.from_crs(GEOGRAPHIC_CRS, PROJECTED_CRS, always_xy=True)
+    shapes = np.where(shapely.is_missing(shapes), shapely.GeometryCollection(), shapes)
+    flat = shapely.force_2d(shapes)
+    metric: np.ndarray = shapely.transform(flat, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
+    broken = ~shapely.is_valid(metric)
+    metric[broken] = shapely.make_valid(metric[broken])
+    return metric
+
+
 class PolygonIndex:
     """Polygons that can be asked which of them holds, or lies beside, each of many points."""
 
     def __init__(self, ids: Sequence[str] | pd.Series, geometry: Sequence[bytes] | pd.Series) -> None:
         """Take polygons as WKB in EPSG:4326; other geometry is left out."""
-        shapes = shapely.from_wkb(np.asarray(geometry, dtype=object))
-        areal = np.isin(shapely.get_type_id(shapes), (3, 6))
+        self._take(ids, project_shapes(shapely.from_wkb(np.asarray(geometry, dtype=object))))
+
+    @classmethod
+    def of_shapes(cls, ids: Sequence[str] | pd.Series, shapes: np.ndarray) -> "PolygonIndex":
+        """Take shapes in metres; other geometry than polygons is left out."""
+        index = cls.__new__(cls)
+        index._take(ids, shapes)
+        return index
+
+    def _take(self, ids: Sequence[str] | pd.Series, shapes: np.ndarray) -> None:
+        areal = np.isin(shapely.get_type_id(shapes), (3, 6)) & ~shapely.is_empty(shapes)
         self._ids = np.asarray(ids, dtype=object)[areal]
-        transformer = Transformer.from_crs(GEOGRAPHIC_CRS, PROJECTED_CRS, always_xy=True)
-        self._shapes = shapely.transform(shapes[areal], lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
+        self._shapes = shapes[areal]
         self._tree = shapely.STRtree(self._shapes)
 
     def containing(self, points: np.ndarray) -> np.ndarray:

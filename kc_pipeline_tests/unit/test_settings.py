@@ -41,3 +41,10 @@ def test_secrets_do_not_show_in_the_settings_text() -> None:
 def test_a_local_portal_serves_both_protocols() -> None:
     settings = load_settings({}).at_portal("http://127.0.0.1:9")
     assert settings.arcgis_url == "http://127.0.0.1:9/arcgis/rest/services"
+
+
+def test_the_file_of_decisions_lies_beside_the_data_unless_it_is_named() -> None:
+    default = load_settings({"KC_DATA_DIR": "/d"})
+    assert (default.decisions_file.as_posix(), default.is_decisions_file_named) == ("/d/sandbox/decisions/business_parcels.csv", False)
+    named = load_settings({"KC_DECISIONS": "/x/told.csv"})
+    assert (named.decisions_file.as_posix(), named.is_decisions_file_named) == ("/x/told.csv", True)

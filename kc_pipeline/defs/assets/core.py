@@ -1,23 +1,30 @@
 """Core layer: the city's addresses, its businesses, their places, and which events belong to them."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs import steps
+from kc_pipeline.defs.answers import attribution_rates, match_rates
 from kc_pipeline.defs.automation import WHEN_INPUTS_CHANGED
-from kc_pipeline.defs.metadata import table_metadata
+from kc_pipeline.defs.metadata import rates_metadata, table_metadata
 from kc_pipeline.defs.resources import Platform
 
 if TYPE_CHECKING:
     from kc_pipeline.store.lake import Commit
 
 
-def build_core_asset(table_name: str, inputs: list[str], step: Callable[[Platform], "Commit"], description: str) -> dg.AssetsDefinition:
-    """An asset that is one core table made by one step."""
+def build_core_asset(
+    table_name: str,
+    inputs: list[str],
+    step: Callable[[Platform], "Commit"],
+    description: str,
+    summary: Callable[[Platform], Mapping[str, Any]] = lambda _platform: {},
+) -> dg.AssetsDefinition:
+    """An asset that is one core table made by one step, with a summary of the table as metadata."""
     table = TABLES[table_name]
 
     @dg.asset(
@@ -34,10 +41,60 @@ def build_core_asset(table_name: str, inputs: list[str], step: Callable[[Platfor
         commit = step(platform)
         rows = platform.lake.count(table_name)
         return dg.MaterializeResult(
-            metadata={"dagster/row_count": rows, "delta_version": commit.version or 0, "changed": bool(commit.changed)}
+            metadata={
+                "dagster/row_count": rows,
+                "delta_version": commit.version or 0,
+                "changed": bool(commit.changed),
+                **summary(platform),
+            }
         )
 
     return build
+
+
+def build_core_assets(
+    descriptions: Mapping[str, str],
+    inputs: list[str],
+    step: Callable[[Platform], "Sequence[Commit]"],
+    summary: Callable[[Platform], Mapping[str, Any]],
+) -> dg.AssetsDefinition:
+    """Several core tables that one step makes together; the summary is shown with the last of them."""
+    specs = [
+        dg.AssetSpec(
+            name.split("/"),
+            deps=[dg.AssetKey(table.split("/")) for table in inputs],
+            group_name="core",
+            kinds={"deltalake", "geopandas"},
+            owners=[TABLES[name].owner],
+            metadata=table_metadata(TABLES[name]),
+            automation_condition=WHEN_INPUTS_CHANGED,
+            description=f"{description} One row per {TABLES[name].grain.removeprefix('one ')}.",
+        )
+        for name, description in descriptions.items()
+    ]
+
+    @dg.multi_asset(name=list(descriptions)[-1].replace("/", "__"), specs=specs)
+    def build(platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
+        commits = step(platform)
+        for commit in commits:
+            facts = {
+                "dagster/row_count": platform.lake.count(commit.table),
+                "delta_version": commit.version or 0,
+                "changed": bool(commit.changed),
+            }
+            more = summary(platform) if commit is commits[-1] else {}
+            yield dg.MaterializeResult(asset_key=commit.table.split("/"), metadata={**facts, **more})
+
+    return build
+
+
+def _attribution_summary(platform: Platform) -> Mapping[str, Any]:
+    by_precision, by_method = (attribution_rates(platform, column) for column in ("precision", "attribution_method"))
+    return {**rates_metadata(by_precision, "precision"), **rates_metadata(by_method, "method")}
+
+
+def _match_summary(platform: Platform) -> Mapping[str, Any]:
+    return rates_metadata(match_rates(platform), "match_method")
 
 
 _REGISTERS = ["clean/parcels", "clean/property_violations", "clean/dangerous_buildings", "clean/business_licenses", "clean/food_permits"]
@@ -45,15 +102,37 @@ _REGISTERS = ["clean/parcels", "clean/property_violations", "clean/dangerous_bui
 CORE_ASSETS = [
     build_core_asset(
         "core/gazetteer",
-        [*_REGISTERS, "clean/streetlight_outages", "clean/dumping_complaints"],
+        [*_REGISTERS, "clean/streetlight_outages", "clean/dumping_complaints", "clean/streets"],
         steps.build_gazetteer,
-        "Every exact address that a register names, with its parcel where one register knows it.",
+        "Exact addresses, blocks and corners with position, error radius and evidence; built from registers, never from police rows.",
     ),
     build_core_asset(
-        "core/businesses",
+        "core/block_places",
+        ["core/gazetteer", "clean/parcels"],
+        steps.place_on_blocks,
+        "The places over which an event known to its block is shared.",
+    ),
+    build_core_asset(
+        "core/located_addresses",
+        [*(f"clean/{feed}" for feed in EVENT_FEEDS), "core/gazetteer"],
+        steps.locate_addresses,
+        "Where every address text of the event feeds lies, and how sure that is.",
+    ),
+    build_core_assets(
+        {
+            "core/business_decisions": "What a person decided about businesses, in the file of decisions.",
+            "core/business_review": "Businesses whose parcel is in doubt: they keep their address as their place until a person decides.",
+            "core/businesses": "Licences and food permits joined to businesses and tied to parcels.",
+        },
         ["clean/business_licenses", "clean/food_permits", "clean/parcels", "core/gazetteer"],
         steps.build_businesses,
-        "Licences and food permits joined to businesses and tied to parcels.",
+        _match_summary,
+    ),
+    build_core_asset(
+        "core/business_history",
+        ["core/businesses"],
+        steps.update_business_history,
+        "Businesses through the snapshots of the registers.",
     ),
     build_core_asset(
         "core/business_parcels",
@@ -63,8 +142,15 @@ CORE_ASSETS = [
     ),
     build_core_asset(
         "core/event_attribution",
-        [*(f"clean/{feed}" for feed in EVENT_FEEDS), "core/business_parcels", "clean/parcels", "core/gazetteer"],
+        [
+            *(f"clean/{feed}" for feed in EVENT_FEEDS),
+            "core/located_addresses",
+            "core/business_parcels",
+            "clean/parcels",
+            "core/block_places",
+        ],
         steps.attribute_events,
         "Events tied to business places or shared over their block, with how well that is known.",
+        _attribution_summary,
     ),
 ]

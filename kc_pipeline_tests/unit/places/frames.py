@@ -30,6 +30,19 @@ def parcels(*rows: tuple[str, str | None, int]) -> pd.DataFrame:
     return frame.astype({"parcel_id": "str", "address": "str", "zip_code": "str"})
 
 
+def no_streets() -> pd.DataFrame:
+    """clean/streets without a row."""
+    return pd.DataFrame({"street_name": [], "from_number": [], "to_number": [], "geometry": []}, dtype=object)
+
+
+def streets(*rows: tuple[str, int | None, int | None, list[tuple[float, float]]]) -> pd.DataFrame:
+    """Rows of clean/streets: name, lowest and highest house number, points of the line in lots of the grid."""
+    frame = pd.DataFrame(rows, columns=["street_name", "from_number", "to_number", "points"])
+    lines = [shapely.LineString([(WEST + x * STEP, SOUTH + y * STEP) for x, y in points]) for points in frame.pop("points")]
+    numbers = {"from_number": "Int64", "to_number": "Int64"}
+    return frame.assign(geometry=[bytes(shapely.to_wkb(line)) for line in lines]).astype({"street_name": "str", **numbers})
+
+
 def licenses(*rows: tuple[str, str, str, str, float | None, float | None]) -> pd.DataFrame:
     """Rows of clean/business_licenses: id, name, class, address, longitude, latitude."""
     frame = pd.DataFrame(rows, columns=["license_id", "business_name", "business_type", "address", "longitude", "latitude"])

@@ -18,8 +18,8 @@ from kc_pipeline.places.addresses import parse_address, standardize
         ("1600 EAST 40TH STREET", "1600 E 40TH ST"),
         ("4300  NE CHOUTEAU TR", "4300 NE CHOUTEAU TRFY"),
         ("1000  W 68 TE", "1000 W 68TH TER"),
-        ("11600  E US 40 HW", "11600 E US 40 HWY"),
-        ("11701 E STATE ROUTE 350", "11701 E STATE ROUTE 350"),
+        ("11600  E US 40 HW", "11600 40 HWY"),
+        ("11701 E STATE ROUTE 350", "11701 350 HWY"),
         ("700  BROADWAY BL", "700 BROADWAY"),
         ("2800 The Paseo", "2800 PASEO"),
         ("5600 BLUE PKWY PKWY", "5600 BLUE PKWY"),
@@ -61,7 +61,7 @@ def test_the_block_is_the_hundred(text: str, block: str) -> None:
     assert parse_address(text).block_key == block
 
 
-@pytest.mark.parametrize("text", ["3663 PO Box", "P.O. BOX 12", "", "   ", "0 MAIN ST"])
+@pytest.mark.parametrize("text", ["3663 PO Box", "P.O. BOX 12", "", "   ", "9 Kansas City 64117"])
 def test_what_is_no_place_has_no_key(text: str) -> None:
     assert parse_address(text).kind == "none"
 

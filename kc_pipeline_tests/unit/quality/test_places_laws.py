@@ -1,0 +1,95 @@
+"""Laws of the core tables: each holds on good rows and fails on a row that breaks it."""
+
+import pandas as pd
+import pytest
+
+from kc_pipeline.quality.checks import Finding
+from kc_pipeline.quality.places import check_attribution, check_businesses, check_gazetteer
+
+EVENTS = pd.DataFrame(
+    {
+        "event_id": ["a", "b", "c"], "feed": "police_reports", "address": ["1 A ST", "1 A ST", None],
+        "address_precision": ["exact", "block", "none"], "latitude": [39.1, None, None],
+    }
+)  # fmt: skip
+LOCATED = pd.DataFrame({"address": ["1 A ST"] * 2, "address_precision": ["exact", "block"], "latitude": [39.1, 39.1]})
+LEDGER = pd.DataFrame(
+    [
+        ("a", "parcel:1", "equal_address", "EXACT", 1.0),
+        ("b", "parcel:1", "block_share", "BLOCK", 0.25),
+        ("b", None, "none", "BLOCK", 0.75),
+        ("c", None, "none", "NONE", 1.0),
+    ],
+    columns=["event_id", "business_parcel_id", "attribution_method", "precision", "weight"],
+)
+
+
+def by_law(findings: list[Finding]) -> dict[str, Finding]:
+    return {finding.law: finding for finding in findings}
+
+
+def failed(findings: list[Finding]) -> set[str]:
+    return {finding.law for finding in findings if not finding.passed}
+
+
+def changed(row: int, **values: object) -> pd.DataFrame:
+    rows = LEDGER.copy()
+    for name, value in values.items():
+        rows.loc[row, name] = value
+    return rows
+
+
+def test_a_ledger_that_keeps_every_event_whole_passes_but_tells_that_few_are_located() -> None:
+    findings = by_law(check_attribution(LEDGER, EVENTS, LOCATED))
+    assert {law for law, finding in findings.items() if not finding.passed} == {"enough_events_are_located"}
+    assert not findings["enough_events_are_located"].blocks
+    assert findings["enough_events_are_located"].facts["located_share_police_reports"] == pytest.approx(0.6667)
+
+
+@pytest.mark.parametrize(
+    ("ledger", "law"),
+    [
+        (changed(2, weight=0.5), "shares_sum_to_one"),
+        (LEDGER.iloc[:3], "every_event_is_attributed"),
+        (pd.concat([LEDGER, LEDGER.iloc[3:].assign(event_id="z")]), "every_event_is_attributed"),
+        (changed(1, precision="EXACT"), "precision_is_not_upgraded"),
+        (changed(0, attribution_method="block_share"), "precision_is_not_upgraded"),
+        (changed(0, precision="NEAR"), "precision_is_not_upgraded"),
+        (pd.concat([LEDGER, LEDGER.iloc[:1].assign(weight=0.0)]), "key_is_unique"),
+    ],
+)
+def test_a_ledger_that_breaks_a_law_is_stopped(ledger: pd.DataFrame, law: str) -> None:
+    found = by_law(check_attribution(ledger, EVENTS, LOCATED))[law]
+    assert not found.passed
+    assert found.blocks
+    assert found.facts["sample"]
+
+
+def test_an_event_that_one_source_knows_exactly_may_be_tied_exactly() -> None:
+    twice = pd.concat([EVENTS, EVENTS.iloc[1:2].assign(address_precision="exact")])
+    assert "precision_is_not_upgraded" not in failed(
+        check_attribution(changed(1, precision="EXACT", attribution_method="parcel_key"), twice, LOCATED)
+    )
+
+
+def test_positions_need_a_radius_and_lie_in_the_region() -> None:
+    rows = pd.DataFrame(
+        {
+            "address_kind": "block", "address_key": ["1 A ST", "2 A ST", "3 A ST"], "latitude": [39.1, 39.1, None],
+            "longitude": [-94.5, -94.5, None], "error_radius_m": [50.0, 50.0, None],
+        }
+    )  # fmt: skip
+    assert failed(check_gazetteer(rows)) == set()
+    assert failed(check_gazetteer(rows.assign(error_radius_m=[50.0, 0.0, None]))) == {"positions_have_a_radius"}
+    assert failed(check_gazetteer(rows.assign(latitude=[39.1, 41.0, None]))) == {"positions_have_a_radius"}
+    assert failed(check_gazetteer(rows.assign(address_key="1 A ST"))) == {"key_is_unique"}
+
+
+def test_businesses_stand_on_parcels_that_exist_and_most_on_one() -> None:
+    parcels = pd.DataFrame({"parcel_id": ["1", "2"], "address": ["1 A ST", "2 A ST"]})
+    rows = pd.DataFrame({"business_id": list("abcde"), "parcel_id": ["1", "1", "2", "2", None], "is_active": True})
+    assert failed(check_businesses(rows, parcels)) == set()
+    assert failed(check_businesses(rows.assign(parcel_id=["1", "1", "2", None, None]), parcels)) == {"enough_businesses_have_a_parcel"}
+    assert failed(check_businesses(rows.assign(parcel_id=["1", "1", "2", "9", None]), parcels)) == {"parcels_exist"}
+    no_addresses = parcels.assign(address=None)
+    assert failed(check_businesses(rows.assign(parcel_id=None), no_addresses)) == set()
