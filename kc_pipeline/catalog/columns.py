@@ -150,7 +150,7 @@ _ALL = (
     Column("license_id", _T.TEXT, "Licence number; one per business, repeated for each class.", source="licences id"),
     Column("business_type", _T.TEXT, "Licence class (NAICS wording) or permit type."),
     Column("business_name", _T.TEXT, "Name of the business: trade name, else legal name."),
-    Column("legal_name", _T.TEXT, "Legal name, where it differs from the trade name.", source="licences business_name"),
+    Column("legal_name", _T.TEXT, "Legal name, where it differs from the trade name.", source="licences dba_name"),
     Column("valid_until", _T.DATE, "Last day for which the licence is paid.", source="licences valid_license_for"),
     Column("city", _T.TEXT, "City of the address, upper case."),
     Column("state", _T.TEXT, "State of the address."),

@@ -53,6 +53,7 @@ _DIRECTIONS = {
     "NORTHEAST": "NE", "NORTHWEST": "NW", "SOUTHEAST": "SE", "SOUTHWEST": "SW",
 }  # fmt: skip
 DIRECTIONS = frozenset(_DIRECTIONS.values())
+_DIRECTION_NAMES = {"NE": "NORTHEAST", "NW": "NORTHWEST", "SE": "SOUTHEAST", "SW": "SOUTHWEST"}
 _ORDINAL_WORDS = {
     "FIRST": "1ST", "SECOND": "2ND", "THIRD": "3RD", "FOURTH": "4TH", "FIFTH": "5TH", "SIXTH": "6TH", "SEVENTH": "7TH",
     "EIGHTH": "8TH", "NINTH": "9TH", "TENTH": "10TH", "ELEVENTH": "11TH", "TWELFTH": "12TH", "THIRTEENTH": "13TH",
@@ -73,6 +74,8 @@ _UNIT = re.compile(
 )
 _CROSSING = re.compile(r"\s+(?:AND|AT)\s+|\s*(?:&|//|/|@)\s*(?!\d\b)")
 _NUMBER = re.compile(r"(?P<low>\d+)(?:\s*-\s*(?P<high>\d+))?(?:\s+\d/\d)?(?:\s*[A-D])?\s+(?P<rest>.+)")
+_DOTTED = re.compile(r"\b([NS])\.\s?([EW])\b\.?\s*")  # 'N.W PRAIRIE VIEW RD'
+_SPLIT_ORDINAL = re.compile(r"\b(\d+) (ST|ND|RD|TH)(?= (?:ST|STREET|TER|TE|TERR|TERRACE|AV|AVE|PL)\b)")  # '86 TH ST'
 _GLUED = re.compile(r"^(\d+)([NSEW])\s+(?=\d)")  # '2201E 72ND ST'
 # A leading number can be the street's own name: '47 ST', '47 ST and PROSPECT AV', '71 HWY AND HOLMES ST'.
 _ORDINAL_STREET = re.compile(
@@ -143,7 +146,7 @@ def standardize(addresses: pd.Series) -> pd.DataFrame:
 def parse_address(text: str) -> Address:
     """Canonical parts of one address text."""
     clean = _DASHES.sub("-", text).upper().strip()
-    clean = _ZIP_TAIL.sub("", _TAIL.sub("", clean))
+    clean = _SPLIT_ORDINAL.sub(r"\1\2", _DOTTED.sub(r"\1\2 ", _ZIP_TAIL.sub("", _TAIL.sub("", clean))))
     clean = " ".join(re.sub(r"[.,;]", " ", clean).split())
     first, _, rest = clean.partition(" ")
     if first in _NUMBER_WORDS and " " in rest:
@@ -174,8 +177,10 @@ def canonical_street(text: str) -> str:
     if words[0] == "THE" and len(words) > 1:
         words = words[1:]
     direction = ""
-    if len(words) > 1 and words[0] in _DIRECTIONS and not (len(words) == 2 and words[1] in ("ST", "AVE", "RD", "DR")):
+    if len(words) > 1 and words[0] in _DIRECTIONS:
         direction, words = _DIRECTIONS[words[0]], words[1:]
+        if words[0] in _STREET_TYPES and (len(words) == 1 or words[1] in _DIRECTIONS):  # Southwest Boulevard; E Avenue
+            direction, words = "", [_DIRECTION_NAMES.get(direction, direction), *words]
     words, kind, suffix = _type_of(words)
     words = [_ORDINAL_WORDS.get(word, word) for word in words]
     if words[0] == "SAINT" and len(words) > 1:

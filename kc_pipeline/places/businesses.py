@@ -121,7 +121,7 @@ def _one_row_each(records: pd.DataFrame, found: pd.DataFrame, ids: pd.Series) ->
             "business_types": join_distinct(records["business"], records["business_type"].str.replace(";", ",")),
             "license_ids": join_distinct(of_register["licence"]["business"], of_register["licence"]["number"]),
             "permit_numbers": join_distinct(of_register["permit"]["business"], of_register["permit"]["number"]),
-            "valid_until": by_business["valid_until"].agg(lambda days: max(days.dropna(), default=None)),
+            "valid_until": records.dropna(subset="valid_until").sort_values("valid_until").groupby("business")["valid_until"].last(),
             "is_active": by_business["is_active"].any(),
             "latitude": by_business["latitude"].median(),
             "longitude": by_business["longitude"].median(),

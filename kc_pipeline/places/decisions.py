@@ -126,8 +126,11 @@ def apply_decisions(businesses: pd.DataFrame, decisions: pd.DataFrame) -> pd.Dat
 
 def _joined(businesses: pd.DataFrame, same: pd.Series) -> pd.DataFrame:
     """Businesses of which some are others under a second name: `same` maps the id that goes to the id that stays."""
+    if same.empty:
+        return businesses
     stays = businesses["business_id"].map(same).astype("str").fillna(businesses["business_id"])
-    groups = businesses.assign(goes=businesses["business_id"] != stays).sort_values("goes", kind="stable").groupby(stays, sort=False)
+    several = businesses[stays.isin(same)]
+    groups = several.assign(goes=several["business_id"] != stays).sort_values("goes", kind="stable").groupby(stays, sort=False)
     lists = {
         name: groups[name].agg(lambda texts: ";".join(sorted({part for text in texts.dropna() for part in text.split(";")})))
         for name in ("license_ids", "permit_numbers", "business_types")
@@ -139,7 +142,7 @@ def _joined(businesses: pd.DataFrame, same: pd.Series) -> pd.DataFrame:
     return kept.assign(
         **joined,
         valid_until=kept["valid_until"].where(~touched, latest),
-        is_active=kept["is_active"] | kept["business_id"].map(groups["is_active"].any()).astype(bool),
+        is_active=kept["is_active"].where(~touched, kept["business_id"].map(groups["is_active"].any())).astype(bool),
     )
 
 

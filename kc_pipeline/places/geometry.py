@@ -5,6 +5,7 @@ overlapping parcels belongs to the polygon whose centroid is nearest, then to th
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,19 @@ from kc_pipeline.catalog.geography import GEOGRAPHIC_CRS, PROJECTED_CRS
 NEAR_M = 5.0
 
 
+@cache
+def _to_metres() -> Transformer:
+    return Transformer.from_crs(GEOGRAPHIC_CRS, PROJECTED_CRS, always_xy=True)
+
+
+@cache
+def _to_degrees() -> Transformer:
+    return Transformer.from_crs(PROJECTED_CRS, GEOGRAPHIC_CRS, always_xy=True)
+
+
 def project(longitude: pd.Series, latitude: pd.Series) -> np.ndarray:
     """Longitude and latitude (degrees) as an array of shape (n, 2) of metres east and north."""
-    transformer = Transformer.from_crs(GEOGRAPHIC_CRS, PROJECTED_CRS, always_xy=True)
+    transformer = _to_metres()
     east, north = transformer.transform(longitude.to_numpy(float), latitude.to_numpy(float))
     return np.column_stack([east, north])
 
@@ -31,14 +42,13 @@ def in_metres(rows: pd.DataFrame) -> dict[str, np.ndarray]:
 
 def unproject(east_m: np.ndarray, north_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Metres east and north as longitude and latitude (degrees)."""
-    transformer = Transformer.from_crs(PROJECTED_CRS, GEOGRAPHIC_CRS, always_xy=True)
-    longitude, latitude = transformer.transform(np.asarray(east_m, float), np.asarray(north_m, float))
+    longitude, latitude = _to_degrees().transform(np.asarray(east_m, float), np.asarray(north_m, float))
     return longitude, latitude
 
 
 def project_shapes(shapes: np.ndarray) -> np.ndarray:
     """Shapes in EPSG:4326 (x is longitude) as valid shapes in metres; a missing one is an empty one."""
-    transformer = Transformer.from_crs(GEOGRAPHIC_CRS, PROJECTED_CRS, always_xy=True)
+    transformer = _to_metres()
     shapes = np.where(shapely.is_missing(shapes), shapely.GeometryCollection(), shapes)
     flat = shapely.force_2d(shapes)
     metric: np.ndarray = shapely.transform(flat, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))

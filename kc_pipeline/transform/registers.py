@@ -10,6 +10,8 @@ from kc_pipeline.transform.locations import clean_addresses, clean_parcel_ids, c
 from kc_pipeline.transform.result import CleanResult
 from kc_pipeline.transform.times import parse_local
 
+_NO_NAME = frozenset({"N/A", "NA", "NONE", "SAME", "."})
+
 
 def clean_licenses(raw: pa.Table) -> CleanResult:
     """Clean business licences: a row per licence class."""
@@ -18,12 +20,13 @@ def clean_licenses(raw: pa.Table) -> CleanResult:
     record_id = _unique_ids(
         "business_licenses", rows, ["license_id", "business_type", "address", "dba_name", "business_name", "valid_until"], 2
     )
-    legal = rows["business_name"].mask(rows["business_name"] == rows["dba_name"])
+    # The portal's names are the wrong way round: its business_name is the name over the door, its dba_name the holder's.
+    trade = rows["business_name"].mask(rows["business_name"].str.upper().isin(_NO_NAME))
     records = _records(rows, record_id).assign(
         license_id=rows["license_id"],
         business_type=rows["business_type"],
-        business_name=rows["dba_name"].fillna(rows["business_name"]),
-        legal_name=legal,
+        business_name=trade.fillna(rows["dba_name"]),
+        legal_name=rows["dba_name"].mask(trade.isna() | (trade == rows["dba_name"])),
         valid_until=parse_local(rows["valid_until"]).dt.normalize(),
         city=rows["city"].str.upper(),
         state=rows["state"].str.upper(),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kc_pipeline.places.addresses import parse_address, standardize
+from kc_pipeline.places.addresses import parse_address, split_street, standardize
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,19 @@ from kc_pipeline.places.addresses import parse_address, standardize
         ("211 E 2 ST", "211 E 2ND ST"),
         ("11 E 13 ST", "11 E 13TH ST"),
         ("921 E 21 ST", "921 E 21ST ST"),
+        ("3101 SW Boulevard", "3101 SOUTHWEST BLVD"),
+        ("3101 Southwest Blvd", "3101 SOUTHWEST BLVD"),
+        ("3201 SW TR", "3201 SOUTHWEST TRFY"),
+        ("12040 E 86 th St", "12040 E 86TH ST"),
+        ("9650 N.W Prairie View Rd", "9650 NW PRAIRIE VIEW RD"),
+        ("2201E 72nd St Kansas City", "2201 E 72ND ST"),
+        ("One Arrowhead Drive", "1 ARROWHEAD DR"),
+        ("201\u00e2\u20ac\u201c299 W Seventh St Kansas City 64105", "201 W 7TH ST"),
+        ("1300\u20131698 NW Reiger Rd Kansas City 64118", "1300 NW REIGER RD"),
+        ("00  W 10 ST", "0 W 10TH ST"),
+        ("1400 MAIN ST 2ND FLOOR", "1400 MAIN ST"),
+        ("3420 N OAK TRFY A", "3420 N OAK TRFY"),
+        ("5600 BLUE PKWY E", "5600 BLUE PKWY E"),
     ],
 )
 def test_a_numbered_address_has_one_key(text: str, key: str) -> None:
@@ -52,6 +65,32 @@ def test_an_intersection_has_one_key_in_either_order(text: str) -> None:
 )
 def test_a_numbered_street_is_not_a_house_number(text: str, key: str) -> None:
     assert parse_address(text).key == key
+
+
+def test_a_range_says_so_and_a_place_between_two_streets_is_its_street() -> None:
+    assert parse_address("2601-2621 E 13th St").is_range
+    assert not parse_address("2601 E 13th St").is_range
+    between = parse_address("Hardesty between Blue Pkwy and 63rd St Kansas City 64130")
+    assert (between.kind, between.key) == ("street", "HARDESTY")
+
+
+@pytest.mark.parametrize("text", ["US 71 HWY N", "E US-71 HWY", "S 71 Highway", "US Highway 71", "BRUCE R WATKINS DR N", "71 HW"])
+def test_a_highway_has_one_name(text: str) -> None:
+    assert parse_address(f"{text} and E 39 ST").key == "71 HWY & E 39TH ST"
+
+
+@pytest.mark.parametrize(
+    ("street", "parts"),
+    [
+        ("E 43RD ST", ("E", "43RD", "ST", "")),
+        ("BLUE PKWY E", ("", "BLUE", "PKWY", "E")),
+        ("PASEO", ("", "PASEO", "", "")),
+        ("71 HWY", ("", "71", "HWY", "")),
+        ("SOUTHWEST BLVD", ("", "SOUTHWEST", "BLVD", "")),
+    ],
+)
+def test_a_canonical_street_comes_apart_again(street: str, parts: tuple[str, ...]) -> None:
+    assert split_street(street) == parts
 
 
 @pytest.mark.parametrize(

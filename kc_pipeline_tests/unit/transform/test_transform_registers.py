@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import pytest
 from transform_rows import only, raw_table
 
 from kc_pipeline.transform.registers import clean_dangerous_buildings, clean_licenses, clean_permits, clean_violations
@@ -24,15 +25,16 @@ def license_row(**changes: object) -> dict[str, object]:
 
 
 def test_a_licence_by_value() -> None:
-    record = only(clean_licenses(raw_table([license_row(business_name="STOP LLC")])).clean)
+    record = only(clean_licenses(raw_table([license_row(business_name="EXPRESS STOP", dba_name="STOP LLC")])).clean)
     assert str(record["record_id"]).startswith("business_licenses:7344768:")
     assert (record["business_name"], record["legal_name"], record["valid_until"]) == ("EXPRESS STOP", "STOP LLC", date(2025, 12, 31))
     assert (record["city"], record["state"], record["zip_code"]) == ("KANSAS CITY", "MO", "64133")
 
 
-def test_the_legal_name_stands_in_for_a_trade_name() -> None:
-    record = only(clean_licenses(raw_table([license_row(dba_name=None, business_name="STOP LLC")])).clean)
-    assert record["business_name"] == "STOP LLC"
+@pytest.mark.parametrize("trade_name", [None, "N/A", "STOP LLC"])
+def test_the_holders_name_stands_in_for_a_trade_name(trade_name: str | None) -> None:
+    record = only(clean_licenses(raw_table([license_row(dba_name="STOP LLC", business_name=trade_name)])).clean)
+    assert (record["business_name"], record["legal_name"]) == ("STOP LLC", None)
 
 
 def test_a_licence_has_a_record_for_each_class_whatever_the_order() -> None:
