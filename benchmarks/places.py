@@ -10,7 +10,8 @@ parcel that other registers give for the address.
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import geopandas as gpd
@@ -25,6 +26,7 @@ from kc_pipeline.defs import steps
 from kc_pipeline.defs.answers import match_rates
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.places import attribution, blocks, gazetteer
+from kc_pipeline.places.addresses import standardize
 from kc_pipeline.places.geometry import project
 from kc_pipeline.places.locate import locate
 
@@ -61,12 +63,19 @@ def main() -> None:
         print_speed(platform)
 
 
+def print_table(title: str, heads: str, rows: Iterable[Iterable[object]]) -> None:
+    """Print a Markdown table; heads separated by '|'."""
+    names = [name.strip() for name in heads.split("|")]
+    print(f"\n{title}\n\n| {' | '.join(names)} |\n|{'---|' * len(names)}")
+    for row in rows:
+        print(f"| {' | '.join(map(str, row))} |")
+
+
 def build_core(platform: Platform) -> None:
     """The core tables, from the clean ones that are there."""
-    print("\n| core table | seconds | rows |\n|---|--:|--:|")
-    for table, step in CORE_STEPS.items():
-        seconds = timed(lambda step=step: step(platform))
-        print(f"| {table} | {seconds:.1f} | {platform.lake.count(table):,} |")
+    seconds = {table: timed(partial(step, platform)) for table, step in CORE_STEPS.items()}
+    rows = [(table, f"{value:.1f}", f"{platform.lake.count(table):,}") for table, value in seconds.items()]
+    print_table("Core tables", "table | seconds | rows", rows)
 
 
 def print_police(platform: Platform) -> None:
@@ -80,21 +89,29 @@ def print_police(platform: Platform) -> None:
     published, ours = reports[located], found[located]
     metres[located] = np.hypot(*(project(published["longitude"], published["latitude"]) - project(ours["longitude"], ours["latitude"])).T)
     rows = found.assign(data_set=reports["data_set"], metres=metres, is_held=(metres <= found["error_radius_m"]).where(located))
-    print("\nPolice addresses, one per report, with a published point inside the city\n")
-    print(
-        "| data set | kind | addresses | located | median m | p90 m | radius holds the point | median radius m |\n|---|---|--:|--:|--:|--:|--:|--:|"
+    measures = "addresses | located | median m | p90 m | radius holds the point | median radius m"
+    kinds = [
+        (data_set, kind, *distances(part))
+        for data_set, of_set in rows.groupby("data_set")
+        for kind, part in [("all", of_set), *of_set.groupby("address_kind")]
+    ]
+    print_table("Police addresses, one per report, with a published point inside the city", f"data set | kind | {measures}", kinds)
+    methods = [(*names, *distances(part)) for names, part in rows[located].groupby(["position_method", "name_match"])]
+    print_table("The located ones by method", f"position | street name | {measures}", methods)
+
+
+def distances(part: pd.DataFrame) -> tuple[str, ...]:
+    """Addresses, share located, median and 90th percentile of the distance, how often the radius holds it, median radius."""
+    metres, radius = part["metres"], part["error_radius_m"].median()
+    middle, high = metres.median(), metres.quantile(0.9)
+    return (
+        f"{len(part):,}",
+        f"{metres.notna().mean():.1%}",
+        f"{middle:.0f}",
+        f"{high:.0f}",
+        f"{part['is_held'].mean():.1%}",
+        f"{radius:.0f}",
     )
-    for data_set, of_set in rows.groupby("data_set"):
-        for kind, part in [("all", of_set), *of_set.groupby("address_kind")]:
-            print(
-                f"| {data_set} | {kind} | {len(part):,} | {part['metres'].notna().mean():.1%} | {part['metres'].median():.0f} "
-                f"| {part['metres'].quantile(0.9):.0f} | {part['is_held'].mean():.1%} | {part['error_radius_m'].median():.0f} |"
-            )
-    print("\n| position | street name | addresses | median m | p90 m | radius holds the point |\n|---|---|--:|--:|--:|--:|")
-    for (method, name), part in rows[located].groupby(["position_method", "name_match"]):
-        print(
-            f"| {method} | {name} | {len(part):,} | {part['metres'].median():.0f} | {part['metres'].quantile(0.9):.0f} | {part['is_held'].mean():.1%} |"
-        )
 
 
 def print_violations(platform: Platform) -> None:
@@ -105,17 +122,17 @@ def print_violations(platform: Platform) -> None:
     without = gazetteer.build_gazetteer(registers, parcels, steps.read_frame(platform, "clean/streets"))
     found = locate(violations["address"], without)
     given = found["parcel_id"].notna()
-    agree = found["parcel_id"] == violations["parcel_id"]
+    agree = (found["parcel_id"] == violations["parcel_id"])[given]
     points = parcels.dropna(subset=["parcel_id", "latitude"])
     tree = shapely.STRtree(shapely.points(project(points["longitude"], points["latitude"])))
-    placed = violations["latitude"].notna()
-    nearest = tree.nearest(shapely.points(project(violations["longitude"][placed], violations["latitude"][placed])))
-    by_point = points["parcel_id"].to_numpy()[nearest] == violations["parcel_id"][placed].to_numpy()
-    print(
-        "\nParcel pins of property violations, held out\n\n| how the parcel is found | addresses | share given a parcel | agree |\n|---|--:|--:|--:|"
-    )
-    print(f"| equal address in another register | {len(violations):,} | {given.mean():.1%} | {agree[given].mean():.1%} |")
-    print(f"| nearest parcel point (not used by us) | {placed.sum():,} | 100.0% | {by_point.mean():.1%} |")
+    placed = violations[violations["latitude"].notna()]
+    nearest = tree.nearest(shapely.points(project(placed["longitude"], placed["latitude"])))
+    by_point = points["parcel_id"].to_numpy()[nearest] == placed["parcel_id"].to_numpy()
+    rows = [
+        ("equal address in another register", f"{len(violations):,}", f"{given.mean():.1%}", f"{agree.mean():.1%}"),
+        ("nearest parcel point (not used by us)", f"{len(placed):,}", "100.0%", f"{by_point.mean():.1%}"),
+    ]
+    print_table("Parcel pins of property violations, held out", "how | addresses | given a parcel | agree", rows)
 
 
 def print_licenses(platform: Platform) -> None:
@@ -127,20 +144,27 @@ def print_licenses(platform: Platform) -> None:
     licensed = licensed[licensed["business_parcel_id"].map(places["neighborhood"]).notna()]
     named_by = licensed["address_key"].map(addresses["evidence"]).fillna("")
     elsewhere = named_by.str.split(";").map(lambda registers: bool(set(registers) - {"business_licenses", ""}))
-    print(f"\nLicensed businesses inside a city neighborhood: {len(licensed):,}\n\n| match | businesses | share |\n|---|--:|--:|")
-    kind = licensed["match_method"].where(
-        licensed["match_method"] != "none", np.where(elsewhere, "no parcel, address in another register", "own address only")
-    )
-    for method, count in kind.value_counts().items():
-        print(f"| {method} | {count:,} | {count / len(licensed):.1%} |")
+    unmatched = np.where(elsewhere, "no parcel, address point in another register", "no parcel, address point of licences only")
+    kind = licensed["match_method"].where(licensed["match_method"] != "none", unmatched)
+    rows = [(method, f"{count:,}", f"{count / len(licensed):.1%}") for method, count in kind.value_counts().items()]
+    print_table(f"Licensed businesses inside a city neighborhood: {len(licensed):,}", "match | businesses | share", rows)
     on_parcel = licensed[licensed["parcel_id"].notna()].sample(SAMPLE, random_state=1).sort_values("match_method")
-    print(
-        "\nA sample on parcels, to check by hand\n\n| name | address | method | score | parcel | evidence for the address |\n|---|---|---|--:|---|---|"
+    sample = [
+        (
+            row.business_name,
+            row.address,
+            row.match_method,
+            f"{row.match_score:.2f}",
+            row.parcel_id,
+            addresses["evidence"].get(row.address_key, ""),
+        )
+        for row in on_parcel.itertuples()
+    ]
+    print_table(
+        "A sample on parcels, to check by hand", "name | address | method | score | parcel | registers that name the address", sample
     )
-    for row in on_parcel.itertuples():
-        evidence = addresses["evidence"].get(row.address_key, "")
-        print(f"| {row.business_name} | {row.address} | {row.match_method} | {row.match_score:.2f} | {row.parcel_id} | {evidence} |")
-    print(f"\nAll businesses by method: {match_rates(platform)}")
+    counts = [(status, method, f"{count:,.0f}") for status, methods in match_rates(platform).items() for method, count in methods.items()]
+    print_table("All businesses", "status | match | businesses", counts)
 
 
 def print_truth(platform: Platform) -> None:
@@ -149,44 +173,56 @@ def print_truth(platform: Platform) -> None:
     truth = pd.read_parquet(truth_folder / "events.parquet")
     truth["event_key"] = truth["source"] + ":" + truth["source_id"]
     true_parcel = truth.drop_duplicates("event_key").set_index("event_key")["parcel_id"]
+    land = pd.read_parquet(truth_folder / "parcels.parquet").set_index("parcel_id")
+    addresses = ("address:" + standardize(land["address"])["address_key"]).to_dict()
     ledger = steps.read_frame(platform, "core/event_attribution")
     events, inputs = attribution_inputs(platform)
     unkeyed = attribution.attribute_events(events.assign(parcel_id=pd.Series(None, index=events.index, dtype="str")), *inputs)
-    print("\nEvents tied to a business place, against the truth\n")
-    print("| ledger | precision | method | events | on the true parcel |\n|---|---|---|--:|--:|")
+    counts = []
     for name, rows in (("as built", ledger), ("without parcel keys", unkeyed)):
         source = rows["feed"].replace({"dumping_complaints": "requests_311", "streetlight_outages": "requests_311"})
         there = (source + ":" + rows["event_id"].str.split(":", n=1).str[1]).map(true_parcel)
         tied = rows[rows["precision"].isin(attribution.TIED) & rows["business_parcel_id"].notna()]
-        right = tied["business_parcel_id"] == "parcel:" + there.reindex(tied.index).fillna("?")
-        for (precision, method), part in right.groupby([tied["precision"], tied["attribution_method"]]):
-            print(f"| {name} | {precision} | {method} | {len(part):,} | {part.mean():.3%} |")
-        exact = tied["precision"] == "EXACT"
-        print(f"| {name} | EXACT | all | {exact.sum():,} | {right[exact].mean():.3%} |")
-    print_license_truth(platform, pd.read_parquet(truth_folder / "businesses.parquet"))
+        there = there.reindex(tied.index)
+        # A parcel published without its PIN, or with a neighbor's, can only be known by its address.
+        right = (tied["business_parcel_id"] == "parcel:" + there.fillna("?")) | (tied["business_parcel_id"] == there.map(addresses))
+        for names, part in right.groupby([tied["precision"], tied["attribution_method"]]):
+            counts.append((name, *names, f"{len(part):,}", f"{part.mean():.3%}"))
+        exact = right[tied["precision"] == "EXACT"]
+        counts.append((name, "EXACT", "all", f"{len(exact):,}", f"{exact.mean():.3%}"))
+    title = "Events tied to a business place, against the truth"
+    print_table(title, "ledger | precision | method | events | at the true place", counts)
+    print_license_truth(platform, pd.read_parquet(truth_folder / "businesses.parquet"), land["published_parcel_id"])
 
 
-def print_license_truth(platform: Platform, truth: pd.DataFrame) -> None:
+def print_license_truth(platform: Platform, truth: pd.DataFrame, published: pd.Series) -> None:
     """Licence to parcel, and what the review list holds of the errors."""
     businesses = steps.read_frame(platform, "core/businesses")
     members = businesses.assign(record=businesses["license_ids"].str.split(";")).explode("record").dropna(subset="record")
-    licenses = truth[(truth["register"] == "business_licenses") & truth["parcel_id"].notna()].drop_duplicates("record")
+    of_city = truth[(truth["register"] == "business_licenses") & truth["parcel_id"].notna()].drop_duplicates("record")
+    licenses = of_city[of_city["parcel_id"] == of_city["parcel_id"].map(published)]
     found = licenses.merge(members[["record", "parcel_id", "business_id"]], on="record", how="left", suffixes=("_true", ""))
-    given = found["parcel_id"].notna()
-    right = found["parcel_id"] == found["parcel_id_true"]
-    review = set(steps.read_frame(platform, "core/business_review")["business_id"])
-    wrong = found[~right]
-    print("\nLicences in the city, against the truth\n\n| measure | value |\n|---|--:|")
-    print(
-        f"| licences | {len(found):,} |\n| precision of those given a parcel | {right[given].mean():.2%} |\n| recall | {right.mean():.2%} |"
-    )
-    print(f"| wrong or without a parcel | {len(wrong):,} |\n| of these in review | {wrong['business_id'].isin(review).mean():.1%} |")
-    print(f"| businesses in review | {len(review):,} |")
+    given, right = found["parcel_id"].notna(), found["parcel_id"] == found["parcel_id_true"]
+    review = steps.read_frame(platform, "core/business_review").set_index("business_id")
+    doubtful = found[found["business_id"].isin(review.index)]
+    likeliest = doubtful["business_id"].map(review["suggested_parcel_id"])
+    rows = [
+        ("licences on a parcel that is published under its own PIN", f"{len(found):,}"),
+        ("others, left out here", f"{len(of_city) - len(found):,}"),
+        ("precision of those given a parcel", f"{right[given].mean():.2%}"),
+        ("recall", f"{right.mean():.2%}"),
+        ("given a wrong parcel", f"{(given & ~right).sum():,}"),
+        ("without a parcel", f"{(~given).sum():,}"),
+        ("in review", f"{len(doubtful):,}"),
+        ("of these the likeliest parcel is wrong", f"{(likeliest != doubtful['parcel_id_true']).sum():,}"),
+    ]
+    print_table("Licences in the city, against the truth", "measure | value", rows)
 
 
 def attribution_inputs(platform: Platform) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     """Distinct events, and the tables that attribution needs beside them."""
-    events = attribution.distinct_events([steps.read_frame(platform, f"clean/{feed}") for feed in EVENT_FEEDS])
+    clean = [steps.read_frame(platform, f"clean/{feed}", steps.attribution_columns(feed)) for feed in EVENT_FEEDS]
+    events = attribution.distinct_events(clean)
     tables = ["core/located_addresses", "core/business_parcels", "clean/parcels", "core/block_places"]
     return events, [steps.read_frame(platform, table) for table in tables]
 
@@ -196,17 +232,15 @@ def print_speed(platform: Platform) -> None:
     events, inputs = attribution_inputs(platform)
     table = steps.read_frame(platform, "core/gazetteer")
     texts = events[["address", "address_precision"]].dropna().drop_duplicates().head(100_000)
-    steps_timed: Mapping[str, Callable[[], object]] = {
+    works: Mapping[str, Callable[[], object]] = {
         f"locate {len(texts):,} distinct addresses": lambda: locate(texts["address"], table, texts["address_precision"] == "exact"),
         f"place {len(inputs[2]):,} parcels on blocks": lambda: blocks.place_on_blocks(table, inputs[2]),
         f"attribute {len(events):,} events": lambda: attribution.attribute_events(events, *inputs),
         "the same ties with geopandas: merge on keys and addresses, sjoin of all points": lambda: plain_geopandas(events, *inputs[1:3]),
     }
-    seconds = {name: min(timed(work) for _ in range(3)) for name, work in steps_timed.items()}
+    seconds = {name: min(timed(work) for _ in range(3)) for name, work in works.items()}
+    print_table("Speed, best of 3", "work | seconds", [(name, f"{value:.2f}") for name, value in seconds.items()])
     ours, plain = list(seconds.values())[-2:]
-    print("\n| work, best of 3 | seconds |\n|---|--:|")
-    for name, value in seconds.items():
-        print(f"| {name} | {value:.2f} |")
     print(f"\nattribution takes {ours / plain:.2f} times the straightforward script's time")
 
 

@@ -292,7 +292,7 @@ def attribute_events(platform: Platform) -> "Commit":
     """core/event_attribution: every event's share at business parcels, or what remains of it."""
     from kc_pipeline.places import attribution
 
-    events = attribution.distinct_events([read_frame(platform, f"clean/{feed}", _attribution_columns(feed)) for feed in EVENT_FEEDS])
+    events = attribution.distinct_events([read_frame(platform, f"clean/{feed}", attribution_columns(feed)) for feed in EVENT_FEEDS])
     inputs = ["core/located_addresses", "core/business_parcels", "clean/parcels", "core/block_places"]
     rows = attribution.attribute_events(events, *(read_frame(platform, table) for table in inputs))
     return _write(platform, "core/event_attribution", rows, [*(f"clean/{feed}" for feed in EVENT_FEEDS), *inputs])
@@ -365,7 +365,8 @@ def publish_marts(platform: Platform, as_of: date, run_id: str) -> "Publication"
     return platform.warehouse.publish(marts, as_of, run_id, platform.now(), versions)
 
 
-def _attribution_columns(feed: str) -> list[str]:
+def attribution_columns(feed: str) -> list[str]:
+    """Columns of a feed's clean table that attribution needs."""
     extra = ("current_status", "is_officer_initiated")
     return [*_ATTRIBUTION_INPUTS, *(name for name in extra if name in TABLES[f"clean/{feed}"].column_names)]
 

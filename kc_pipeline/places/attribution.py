@@ -141,9 +141,9 @@ def _by_point(located: pd.DataFrame, index: PolygonIndex, block_places: pd.DataF
     holding = pd.Series(index.containing(distinct)[back], index=located.index, dtype="str")
     beside, metres = index.only_neighbor(distinct)
     near = pd.Series(beside[back], index=located.index, dtype="str")
-    addressed = block_places.loc[block_places["placed_by"] == "address", "parcel_id"].dropna()
+    addressed = pd.Index(block_places.loc[block_places["placed_by"] == "address", "parcel_id"].dropna().unique())
     has_number = located["address_kind"] == "numbered"
-    holding, near = (found.mask(has_number & found.isin(addressed)) for found in (holding, near.mask(holding.notna())))
+    holding, near = (found.mask(has_number & (addressed.get_indexer(found) >= 0)) for found in (holding, near.mask(holding.notna())))
     return holding, near, pd.Series(metres[back], index=located.index)
 
 
