@@ -76,6 +76,7 @@ _CROSSING = re.compile(r"\s+(?:AND|AT)\s+|\s*(?:&|//|/|@)\s*(?!\d\b)")
 _NUMBER = re.compile(r"(?P<low>\d+)(?:\s*-\s*(?P<high>\d+))?(?:\s+\d/\d)?(?:\s*[A-D])?\s+(?P<rest>.+)")
 _DOTTED = re.compile(r"\b([NS])\.\s?([EW])\b\.?\s*")  # 'N.W PRAIRIE VIEW RD'
 _SPLIT_ORDINAL = re.compile(r"\b(\d+) (ST|ND|RD|TH)(?= (?:ST|STREET|TER|TE|TERR|TERRACE|AV|AVE|PL)\b)")  # '86 TH ST'
+_SPLIT_NAME = re.compile(r"\b(MC|[A-Z](?= [A-Z] )) (?=[A-Z])")  # 'MC GEE ST', 'J C NICHOLS PKWY', 'N W BARRY RD'
 _GLUED = re.compile(r"^(\d+)([NSEW])\s+(?=\d)")  # '2201E 72ND ST'
 # A leading number can be the street's own name: '47 ST', '47 ST and PROSPECT AV', '71 HWY AND HOLMES ST'.
 _ORDINAL_STREET = re.compile(
@@ -147,7 +148,7 @@ def parse_address(text: str) -> Address:
     """Canonical parts of one address text."""
     clean = _DASHES.sub("-", text).upper().strip()
     clean = _SPLIT_ORDINAL.sub(r"\1\2", _DOTTED.sub(r"\1\2 ", _ZIP_TAIL.sub("", _TAIL.sub("", clean))))
-    clean = " ".join(re.sub(r"[.,;]", " ", clean).split())
+    clean = " ".join(re.sub(r"[.,;]|(?<=[A-Z])-(?=[A-Z])", " ", clean).split())
     first, _, rest = clean.partition(" ")
     if first in _NUMBER_WORDS and " " in rest:
         clean = f"{_NUMBER_WORDS[first]} {rest}"
@@ -169,7 +170,7 @@ def parse_address(text: str) -> Address:
 
 def canonical_street(text: str) -> str:
     """One street in canonical form, '' if the text names none: direction, name, type and suffix, as far as they are given."""
-    words = _UNIT.sub("", f" {text}").split()
+    words = _UNIT.sub("", " " + _SPLIT_NAME.sub(r"\1", text)).split()
     if not words:
         return ""
     if route := _ROUTE.fullmatch(" ".join(words)):

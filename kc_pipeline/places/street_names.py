@@ -10,6 +10,7 @@ from kc_pipeline.places.addresses import Street, split_street
 
 _MIN_SPELLED = 5  # letters; shorter names differ too little to be corrected
 _TWO_SLIPS = 9
+_CONFUSED_TYPES = frozenset({"AVE", "BLVD", "PKWY", "RD", "ST", "TRFY"})  # a terrace, court or drive beside an avenue is another street
 _TELLING_DIRECTIONS = frozenset({"N"})  # N CAMPBELL ST and CAMPBELL ST are two streets, one on either bank of the river
 
 
@@ -26,8 +27,8 @@ class NameMatch(NamedTuple):
 def match_names(asked: Iterable[str], known: Iterable[str]) -> pd.DataFrame:
     """Known streets that written ones may mean.
 
-    A direction or a type may be missing on either side, a type may differ ('GRAND AVE' for 'GRAND BLVD', never for numbered
-    streets, where '43RD ST' and '43RD TER' are two), and a name of five letters or more may have one slip of spelling, of
+    A direction or a type may be missing on either side, a type may differ ('GRAND AVE' for 'GRAND BLVD'; not a side street's, and not a
+    numbered street's, where '43RD ST' and '43RD TER' are two), and a name of five letters or more may have one slip of spelling, of
     nine or more two.  East is never taken for West.
     N is left out or added only where a corner of two streets bears it out.
 
@@ -70,7 +71,7 @@ def _difference(asked: Street, known: Street, slips: int) -> tuple[str, float] |
         label, cost = "direction", cost + (4.0 if _is_telling(asked, known) else 1.5)
     if asked.type != known.type:
         both = bool(asked.type and known.type)
-        if both and (known.name[0].isdigit() or cost or slips):
+        if both and (known.name[0].isdigit() or cost or slips or not {asked.type, known.type} <= _CONFUSED_TYPES):
             return None
         label, cost = "type", cost + (3.0 if both else 2.0)
     return ("spelling", cost + 3.0 + slips) if slips else (label, cost)

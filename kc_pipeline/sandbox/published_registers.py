@@ -34,6 +34,8 @@ _TOWN_STREETS = ("METCALF AVE", "OAK GROVE RD", "COLLEGE BLVD", "NOLAND RD", "MA
 _CITY_SPELLINGS = ("Kansas City", "Kansas City ", "KANSAS CITY", "KANSAS CITY ", "Kansas CIty")
 _CITY_WEIGHTS = (81.0, 8.0, 5.0, 4.0, 2.0)
 _VIOLATIONS_BY_KIND = {"vacant": 3.0, "residential": 1.0, "commercial": 0.7, "large": 0.5}
+# Licence addresses without direction, without type, misspelt (each as measured on recorded rows), of another place (a guess).
+_SLIP_SHARES = (0.003, 0.010, 0.003, 0.003)
 _REGISTER_DAY = day_number(date(2024, 6, 20))
 VIOLATIONS_PER_YEAR = 15_000
 _VIOLATIONS_SINCE = date(2021, 1, 1)
@@ -53,6 +55,7 @@ def publish_licenses(store: RecordStore, layout: Layout, registers: Registers, s
         _text(rng.integers(100, 9_900, n)) + " " + np.array(_TOWN_STREETS, dtype=object)[rng.integers(0, len(_TOWN_STREETS), n)],
     )  # fmt: skip
     address = p["address"].str.upper().to_numpy(dtype=object)[np.maximum(parcel, 0)]
+    address = _slips(address, generator(seed, "licence address slips"))
     blanks = (rng.random(n) < _TWO_BLANKS) & (np.arange(n) > 0)
     address = np.where(blanks, pd.Series(address, dtype=object).str.replace(" ", "  ", n=1, regex=False).to_numpy(dtype=object), address)
     longitude, latitude = to_degrees(*_street_geocodes(layout, seed))
@@ -78,6 +81,25 @@ def publish_licenses(store: RecordStore, layout: Layout, registers: Registers, s
     again = rows.iloc[registers.classes["business"].to_numpy()].assign(**further)
     complete = pd.concat([rows, again], ignore_index=True)
     _publish_static(store, data_set, "Business License Holders", complete, {data_set.fields["point"][0]: "point"})
+
+
+def _slips(addresses: Texts, rng: np.random.Generator) -> Texts:
+    """Addresses as people fill them in: some lack the direction or the type, have a letter too many, or are another place's.
+
+    The first one, the Express Stop's, is right.
+    """
+    n = len(addresses)
+    kind = np.searchsorted(np.cumsum(_SLIP_SHARES), rng.random(n), side="right")
+    kind[0] = len(_SLIP_SHARES)
+    text = pd.Series(addresses, dtype=object)
+    forms = [
+        text.str.replace(r"^(\d+) [EW] ", r"\1 ", regex=True),
+        text.str.replace(r" (?:ST|AVE|BLVD|RD)$", "", regex=True),
+        text.str.replace(r" ([A-Z]{3})([A-Z])([A-Z]+) ", r" \1\2\2\3 ", n=1, regex=True),
+        text.iloc[rng.permutation(n)].reset_index(drop=True),
+    ]
+    slipped: Texts = np.select([kind == place for place in range(len(forms))], forms, default=text).astype(object)
+    return slipped
 
 
 def _street_geocodes(layout: Layout, seed: int) -> tuple[Floats, Floats]:

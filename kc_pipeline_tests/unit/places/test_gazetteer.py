@@ -129,7 +129,9 @@ def test_a_name_that_is_nearly_a_known_one_is_found_and_says_how(text: str, key:
     assert (found["found_key"], found["name_match"], found["candidates"]) == (key, match, 1)
 
 
-@pytest.mark.parametrize("text", ["1000 N LOCUST ST", "500 W 10TH ST", "500 E 10TH TER", "1000 OKA ST", "1000 LOCUSTDALE ST", "99999 X"])
+@pytest.mark.parametrize(
+    "text", ["1000 N LOCUST ST", "1000 LOCUST CT", "500 W 10TH ST", "500 E 10TH TER", "1000 OKA ST", "1000 LOCUSTDALE ST", "99999 X"]
+)
 def test_what_may_be_another_street_is_not_corrected(text: str) -> None:
     found = find(text)
     assert found["found_key"] is None or pd.isna(found["found_key"])
