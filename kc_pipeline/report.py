@@ -113,7 +113,7 @@ def print_explanation(console: Console, platform: "Platform", business: str) -> 
         )
     console.print(counts)
     console.print(f"homicides in 365 days: {place['homicide_count_365d']}", highlight=False)
-    events = Table("reported", "event", "category", "precision", title="Events behind the counts, newest first")
+    events = Table("reported", "event", "category", "precision", "tied by", title="Events behind the counts, newest first")
     events.add_column("weight", justify="right")
     events.add_column("address at the source")
     events.add_column("data set / pull / page / line")
@@ -124,6 +124,7 @@ def print_explanation(console: Console, platform: "Platform", business: str) -> 
             event["event_id"],
             event["category"],
             event["precision"],
+            event["attribution_method"],
             f"{event['weight']:.3f}",
             event["address"],
             trace,

@@ -129,8 +129,8 @@ def _joined(businesses: pd.DataFrame, same: pd.Series) -> pd.DataFrame:
     if same.empty:
         return businesses
     stays = businesses["business_id"].map(same).astype("str").fillna(businesses["business_id"])
-    several = businesses[stays.isin(same)]
-    groups = several.assign(goes=several["business_id"] != stays).sort_values("goes", kind="stable").groupby(stays, sort=False)
+    several = businesses.assign(stays=stays, goes=businesses["business_id"] != stays)[stays.isin(same)]
+    groups = several.sort_values("goes", kind="stable").groupby("stays", sort=False)
     lists = {
         name: groups[name].agg(lambda texts: ";".join(sorted({part for text in texts.dropna() for part in text.split(";")})))
         for name in ("license_ids", "permit_numbers", "business_types")

@@ -14,7 +14,7 @@ from kc_pipeline.extract.raw import RawStore
 from kc_pipeline.extract.refresh import FeedRefresh, Totals, newest, refresh_feed, why_to_pull
 from kc_pipeline.extract.table import read_pull
 from kc_pipeline.extract.transport import Held
-from kc_pipeline.settings import Settings
+from kc_pipeline.settings import Settings, load_settings
 
 ROWS = [
     request_row(1, "2024-03-01T00:00:00.000"),
@@ -33,7 +33,14 @@ def feed_of(*data_sets: DataSet) -> Feed:
 
 @pytest.fixture
 def settings(portal: ScriptedPortal, tmp_path: Path) -> Settings:
-    return Settings("sandbox", tmp_path, portal.url, portal.url, None, None, "", TOKEN, "2026-01", False)
+    environ = {
+        "KC_DATA_DIR": str(tmp_path),
+        "KC_APP_TOKEN": TOKEN,
+        "KC_HISTORY_START": "2026-01",
+        "KC_DROP_DIR": "",
+        "KC_DEPARTMENT_DB": "",
+    }
+    return replace(load_settings(environ, "sandbox"), socrata_url=portal.url, arcgis_url=portal.url)
 
 
 @pytest.fixture
