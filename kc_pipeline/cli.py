@@ -4,12 +4,13 @@ Heavy imports stand inside the commands, so that `kc --help` answers at once.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from datetime import time as clock
 from importlib import resources
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from kc_pipeline.defs.resources import Platform
 
 _MORNING = clock(5, 30)
+_PATIENCE_SECONDS = 30
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -165,17 +167,32 @@ def serve(port: int, through: datetime | None, scale: float, faults: tuple[str, 
 def dev(port: int, scale: float) -> None:
     """Start the Dagster UI with schedule and automation on, and the sandbox portal beside it."""
     environ = {"KC_SCHEDULES": "on", **os.environ, "DAGSTER_HOME": str(_dagster_home(load_settings(os.environ)))}
-    portal = None
-    if load_settings(environ).source == "sandbox":
-        portal = subprocess.Popen([sys.executable, "-m", "kc_pipeline.cli", "sandbox", "serve", "--scale", str(scale)], env=environ)  # noqa: S603
+    python, children = [sys.executable, "-m"], []
+    for asked_to_stop in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C, a service manager
+        signal.signal(asked_to_stop, signal.default_int_handler)
     try:
-        subprocess.run([sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-p", str(port)], env=environ, check=False)  # noqa: S603
+        if load_settings(environ).source == "sandbox":
+            serve = ["kc_pipeline.cli", "sandbox", "serve", "--scale", str(scale)]
+            children.append(subprocess.Popen([*python, *serve], env=environ, start_new_session=True))  # noqa: S603 - our own command
+        dagster = ["dagster", "dev", "-w", "workspace.yaml", "-p", str(port)]
+        children.append(subprocess.Popen([*python, *dagster], env=environ, start_new_session=True))  # noqa: S603
+        children[-1].wait()
     except KeyboardInterrupt:
         click.echo("stopped")
     finally:
-        if portal is not None:
-            portal.terminate()
-            portal.wait()
+        for child in reversed(children):
+            _stop(child)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """Interrupt a child that leads its own process group, wait for it, and end what is left of the group."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _platform(source: str | None) -> "Platform":

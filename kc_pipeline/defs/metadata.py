@@ -30,9 +30,7 @@ def table_schema(table: Table) -> dg.TableSchema:
             column.name,
             _TYPE_NAMES[column.type],
             column.description,
-            constraints=dg.TableColumnConstraints(
-                nullable=column.nullable and column.name not in table.key, unique=table.key == (column.name,)
-            ),
+            constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=table.key == (column.name,)),
             tags={"unit": column.unit.replace(" ", "_")} if column.unit else None,
         )
         for column in table.columns
