@@ -58,6 +58,7 @@ _ALL = (
     ),
     Column("data_set", _T.TEXT, "Identifier of the data set the row came from.", False),
     Column("pull_id", _T.TEXT, "The pull that first delivered this version of the row.", False),
+    Column("content_sha256", _T.TEXT, "SHA-256 of the pull's content, page after page."),
     Column("page", _T.INTEGER, "Page of the pull, from 0.", False),
     Column("line", _T.INTEGER, "Row on that page, from 0.", False),
     Column("row_hash", _T.TEXT, "SHA-256 of the event's content without provenance.", False),

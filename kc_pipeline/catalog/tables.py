@@ -109,7 +109,7 @@ _TABLES = (
     Table(
         "quality/reconciliation", "one data set's month (or whole snapshot): rows received and what became of them",
         ("feed", "data_set", "month"),
-        ("feed", "data_set", "month", "pull_id", "received_count", "good_count", "quarantined_count", "duplicate_count", "event_count", "code_version"),
+        ("feed", "data_set", "month", "pull_id", "content_sha256", "received_count", "good_count", "quarantined_count", "duplicate_count", "event_count", "code_version"),
         "feed",
     ),
     Table(

@@ -92,7 +92,8 @@ def _stale_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str,
     stale = {
         month
         for (data_set, month), manifest in latest.items()
-        if (row := account.get((data_set, month))) is None or (row["pull_id"], row["code_version"]) != (manifest.pull_id, CODE_VERSION)
+        if (row := account.get((data_set, month))) is None
+        or (row["pull_id"], row["content_sha256"], row["code_version"]) != (manifest.pull_id, manifest.content_sha256(), CODE_VERSION)
     }
     intact, listed = platform.lake.intact_partitions(table), platform.lake.partitions(table)
     if feed.kind == "reference":
@@ -147,12 +148,23 @@ def _clean_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str,
     pulls = {f"{m.data_set}/{m.partition}": m.pull_id for m in manifests}
     account = lake.read("quality/reconciliation", partitions=[feed.name])
     untouched = account.filter(pc.invert(pc.is_in(account["month"], pa.array(sorted(months)))))
-    accounts = [untouched, result.reconciliation, _empty_accounts(feed, manifests, result.reconciliation)]
+    cleaned = pa.concat_tables([result.reconciliation, _empty_accounts(feed, manifests, result.reconciliation)])
+    accounts = [untouched, _with_content(cleaned, manifests)]
     return [
         lake.write(clean, rows, partitions=clean_parts, made_from=pulls),
         lake.write(quarantine, result.quarantine, partitions=quarantine_parts, made_from=pulls),
         lake.write("quality/reconciliation", pa.concat_tables(accounts), partitions=[feed.name], made_from=pulls),
     ]
+
+
+def _with_content(account: "pa.Table", manifests: "list[Manifest]") -> "pa.Table":
+    """The account with the hash of each pull's content: a pull that was lost and made again can bear the same number."""
+    import pyarrow as pa
+
+    content = {(m.data_set, m.partition): m.content_sha256() for m in manifests}
+    keys = zip(account["data_set"].to_pylist(), account["month"].to_pylist(), strict=True)
+    place = account.schema.get_field_index("content_sha256")
+    return account.set_column(place, account.schema.field(place), pa.array([content[key] for key in keys], pa.string()))
 
 
 def _empty_accounts(feed: Feed, manifests: "list[Manifest]", account: "pa.Table") -> "pa.Table":

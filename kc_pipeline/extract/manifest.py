@@ -112,6 +112,10 @@ class Manifest:
         """SHA-256 of the manifest as it is kept."""
         return hashlib.sha256(self.to_json()).hexdigest()
 
+    def content_sha256(self) -> str:
+        """SHA-256 of what was received, page after page, however it was packed."""
+        return hashlib.sha256("".join(page.content_sha256 for page in self.pages).encode()).hexdigest()
+
     def says_the_same_as(self, other: "Manifest") -> bool:
         """Whether two pulls delivered the same rows under the same reading, with the same newest change."""
         return _substance(self) == _substance(other)

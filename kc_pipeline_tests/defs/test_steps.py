@@ -1,5 +1,6 @@
 """The steps behind the assets, on a department's database alone; the portal is out of reach."""
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -86,6 +87,14 @@ def test_a_deleted_row_leaves_the_table_and_stays_in_its_history(platform: Platf
     department("delete from reports where row_id = '4'")
     assert set(refresh_and_clean(platform)) == {"R1", "R2"}
     assert platform.lake.read("clean/police_reports", version=version).num_rows == 3
+
+
+def test_raw_pulls_that_are_lost_and_made_again_are_cleaned_again_where_they_differ(platform: Platform, department: Query) -> None:
+    refresh_and_clean(platform)
+    shutil.rmtree(platform.settings.raw_dir / "police_reports" / "reports")
+    department("update reports set address = '11 ELM ST' where row_id = '4'")
+    after = refresh_and_clean(platform)
+    assert (after["R3"]["address"], after["R3"]["pull_id"]) == ("11 ELM ST", "000001")
 
 
 def test_nothing_new_means_no_commit(platform: Platform) -> None:

@@ -18,6 +18,7 @@ def test_person_rows_of_a_report_are_one_event() -> None:
         "data_set": "f7wj-ckmw",
         "month": "2026-06",
         "pull_id": "000001",
+        "content_sha256": None,
         "received_count": 3,
         "good_count": 3,
         "quarantined_count": 0,
