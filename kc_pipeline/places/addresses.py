@@ -73,7 +73,7 @@ _UNIT = re.compile(
     r"|(?:\d+(?:ST|ND|RD|TH)\s+)?(?:FLR|FLOOR|FL)\b|(?:REAR|BSMT|BASEMENT|UPPER|LOWER|FRONT|GARAGE)$).*$"
 )
 _CROSSING = re.compile(r"\s+(?:AND|AT)\s+|\s*(?:&|//|/|@)\s*(?!\d\b)")
-_NUMBER = re.compile(r"(?P<low>\d+)(?:\s*-\s*(?P<high>\d+))?(?:\s+\d/\d)?(?:\s*[A-D])?\s+(?P<rest>.+)")
+_NUMBER = re.compile(r"(?P<low>[0-9]{1,6})(?:\s*-\s*(?P<high>[0-9]+))?(?:\s+\d/\d)?(?:\s*[A-D])?\s+(?P<rest>.+)")
 _DOTTED = re.compile(r"\b([NS])\.\s?([EW])\b\.?\s*")  # 'N.W PRAIRIE VIEW RD'
 _SPLIT_ORDINAL = re.compile(r"\b(\d+) (ST|ND|RD|TH)(?= (?:ST|STREET|TER|TE|TERR|TERRACE|AV|AVE|PL)\b)")  # '86 TH ST'
 _SPLIT_NAME = re.compile(r"\b(MC|[A-Z](?= [A-Z] )) (?=[A-Z])")  # 'MC GEE ST', 'J C NICHOLS PKWY', 'N W BARRY RD'
@@ -101,7 +101,8 @@ class Address(NamedTuple):
         street: canonical street; of an intersection the first of the two.
         cross_street: the second street of an intersection.
         number: house number, 0 for the '00' block; numbered addresses only.
-        is_range: whether the address names several house numbers ('2601-2621 E 13TH ST'); key and number are of the lowest.
+        is_range: whether the address names several places ('2601-2621 E 13TH ST', '100 OAK ST & 7 ELM ST'); key and number are of
+            the first.
     """
 
     kind: str
@@ -152,7 +153,7 @@ def parse_address(text: str) -> Address:
     first, _, rest = clean.partition(" ")
     if first in _NUMBER_WORDS and " " in rest:
         clean = f"{_NUMBER_WORDS[first]} {rest}"
-    if not clean or clean.isdigit() or _POST_BOX.search(clean):
+    if not clean or clean.isdecimal() or _POST_BOX.search(clean):
         return _NOTHING
     clean = _GLUED.sub(r"\1 \2 ", clean)
     if not _ORDINAL_STREET.match(clean) and (numbered := _NUMBER.fullmatch(clean)):
@@ -186,7 +187,7 @@ def canonical_street(text: str) -> str:
     words = [_ORDINAL_WORDS.get(word, word) for word in words]
     if words[0] == "SAINT" and len(words) > 1:
         words[0] = "ST"
-    if len(words) == 1 and words[0].isdigit() and len(words[0]) <= _LONGEST_STREET_NUMBER:
+    if len(words) == 1 and words[0].isdecimal() and len(words[0]) <= _LONGEST_STREET_NUMBER:
         words = [_ordinal(int(words[0]))]
     if len(words) == 1 and words[0] in _TYPELESS:
         kind = ""
@@ -205,12 +206,13 @@ def split_street(street: str) -> Street:
 
 
 def _numbered(match: re.Match[str]) -> Address:
-    street = canonical_street(_CROSSING.split(match["rest"])[0])
+    first, *further = _CROSSING.split(match["rest"])
+    street = canonical_street(first)
     if not street:
         return _NOTHING
     number = int(match["low"])
     block = f"{number // 100 * 100} {street}"
-    return Address("numbered", f"{number} {street}", block, street, None, number, match["high"] is not None)
+    return Address("numbered", f"{number} {street}", block, street, None, number, match["high"] is not None or bool(further))
 
 
 def _type_of(words: list[str]) -> tuple[list[str], str, str]:

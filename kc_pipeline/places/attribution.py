@@ -156,7 +156,7 @@ def _metres_off(events: pd.DataFrame, row: np.ndarray, shapes: np.ndarray) -> pd
 
 def _share_over_block(events: pd.DataFrame, business_parcels: pd.DataFrame, block_places: pd.DataFrame) -> pd.DataFrame:
     """Equal shares of block events at the business places of the block."""
-    block = events[events["address_precision"].eq("block") & events["found_kind"].eq("block")]
+    block = events[events["address_precision"].eq("block") & events["address_kind"].eq("numbered")]
     count = block_places.groupby("block_key").size()
     places = block_places.loc[block_places["place_id"].isin(business_parcels["business_parcel_id"]), ["place_id", "block_key"]]
     shares = block.merge(places.rename(columns={"place_id": "business_parcel_id"}), on="block_key")

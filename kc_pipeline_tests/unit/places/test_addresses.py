@@ -74,6 +74,7 @@ def test_a_numbered_street_is_not_a_house_number(text: str, key: str) -> None:
 
 def test_a_range_says_so_and_a_place_between_two_streets_is_its_street() -> None:
     assert parse_address("2601-2621 E 13th St").is_range
+    assert parse_address("100 OAK ST & 7 ELM ST").is_range
     assert not parse_address("2601 E 13th St").is_range
     between = parse_address("Hardesty between Blue Pkwy and 63rd St Kansas City 64130")
     assert (between.kind, between.key) == ("street", "HARDESTY")
@@ -105,9 +106,17 @@ def test_the_block_is_the_hundred(text: str, block: str) -> None:
     assert parse_address(text).block_key == block
 
 
-@pytest.mark.parametrize("text", ["3663 PO Box", "P.O. BOX 12", "", "   ", "9 Kansas City 64117"])
+@pytest.mark.parametrize("text", ["3663 PO Box", "P.O. BOX 12", "", "   ", "9 Kansas City 64117", "9" * 30])
 def test_what_is_no_place_has_no_key(text: str) -> None:
     assert parse_address(text).kind == "none"
+
+
+def test_superscript_digits_are_no_street_number() -> None:
+    assert parse_address("\u00b2\u00b2 & OAK ST").key == "OAK ST & \u00b2\u00b2"
+
+
+def test_an_overlong_number_is_no_house_number() -> None:
+    assert standardize(pd.Series(["9" * 25 + " MAIN ST"], dtype="str"))["address_kind"].tolist() == ["street"]
 
 
 def test_a_street_alone_is_a_street() -> None:

@@ -71,6 +71,36 @@ def test_a_block_event_is_shared_over_all_places_of_the_block() -> None:
     assert set(rows["precision"]) == {"BLOCK"}
 
 
+def test_a_range_of_house_numbers_is_no_exact_address() -> None:
+    assert only(attribute({"address": "1000-1008 LOCUST ST"})) == (None, "none", "BLOCK", 1.0)
+
+
+def test_a_misspelt_exact_address_ties_to_no_place() -> None:
+    assert only(attribute({"address": "1000 LOCUSST ST"})) == (None, "none", "BLOCK", 1.0)
+
+
+def test_a_point_in_a_parcel_that_has_another_address_ties_nothing() -> None:
+    longitude, latitude = middle(1)
+    rows = attribute({"address": "1030 Locust St", "longitude": longitude, "latitude": latitude})
+    assert only(rows) == (None, "none", "BLOCK", 1.0)
+
+
+def test_a_point_that_many_addresses_share_is_no_place() -> None:
+    longitude, latitude = middle(3)
+    default = [{"address": f"{number} UNKNOWN ST", "longitude": longitude, "latitude": latitude} for number in range(1, 13)]
+    assert set(attribute(*default)["precision"]) == {"BLOCK"}
+
+
+def test_blocks_are_shared_where_no_register_gives_a_position() -> None:
+    nowhere = LOTS.assign(geometry=None, latitude=np.nan, longitude=np.nan)
+    gazetteer = build_gazetteer({"parcels": nowhere}, nowhere, no_streets())
+    asked = events({"address": "1000  LOCUST ST", "address_precision": "block"})
+    places = place_on_blocks(gazetteer, nowhere)
+    rows = attribute_events(asked, locate_addresses(asked, gazetteer), PLACES, nowhere, places)
+    assert rows["weight"].sum() == pytest.approx(1.0)
+    assert rows["business_parcel_id"].notna().sum() == 2
+
+
 def test_an_open_block_address_that_equals_a_house_number_is_not_upgraded() -> None:
     rows = attribute({"address": "1000  LOCUST ST", "address_precision": "block", "parcel_id": "1"})
     assert set(rows["precision"]) == {"BLOCK"}
