@@ -185,7 +185,7 @@ def _empty_accounts(feed: Feed, manifests: "list[Manifest]", account: "pa.Table"
 
 def read_address_registers(platform: Platform) -> "dict[str, pd.DataFrame]":
     """Registers that give exact addresses: name -> rows; of 311 the exact ones, of licences and permits those in the city."""
-    from kc_pipeline.places.businesses import lies_in_city
+    from kc_pipeline.places.business_records import lies_in_city
 
     registers = {name: read_frame(platform, f"clean/{name}") for name in _ADDRESS_REGISTERS}
     for feed in ("streetlight_outages", "dumping_complaints"):

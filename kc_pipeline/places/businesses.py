@@ -11,13 +11,11 @@ import pandas as pd
 from kc_pipeline.places.addresses import standardize
 from kc_pipeline.places.business_groups import group_records
 from kc_pipeline.places.business_ids import assign_ids
-from kc_pipeline.places.business_records import lies_in_city, read_records
+from kc_pipeline.places.business_records import read_records
 from kc_pipeline.places.decisions import apply_decisions, check_decisions, no_decisions
 from kc_pipeline.places.geometry import PolygonIndex, project
 from kc_pipeline.places.grouping import join_distinct
 from kc_pipeline.places.parcel_search import find_parcels
-
-__all__ = ["BusinessTables", "build_business_parcels", "build_businesses", "lies_in_city"]
 
 
 @dataclass(frozen=True)

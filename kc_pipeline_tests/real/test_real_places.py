@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from real_rows import NEEDS_REAL_DATA, raw_table
 
-from kc_pipeline.places.businesses import lies_in_city
+from kc_pipeline.places.business_records import lies_in_city
 from kc_pipeline.places.gazetteer import build_gazetteer
 from kc_pipeline.places.geometry import project
 from kc_pipeline.places.locate import locate
