@@ -114,7 +114,7 @@ def test_a_table_outlives_a_new_description_and_a_new_column(lake: Lake, monkeyp
     monkeypatch.setitem(COLUMNS, "note", replace(COLUMNS["reason"], name="note", nullable=True))
     monkeypatch.setitem(TABLES, TABLE, replace(TABLES[TABLE], column_names=(*TABLES[TABLE].column_names, "note")))
     assert lake.read(TABLE)["note"].to_pylist() == [None]
-    rows = account("b", {"2024-01": 5}).set_column(10, "note", pa.array(["new"]))
+    rows = account("b", {"2024-01": 5}).drop_columns("note").append_column("note", pa.array(["new"]))
     lake.write(TABLE, rows, partitions=["b"])
     assert sorted(zip(lake.read(TABLE)["feed"].to_pylist(), lake.read(TABLE)["note"].to_pylist(), strict=True)) == [
         ("a", None),
