@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kc_pipeline.catalog.sources import FEEDS
-from kc_pipeline.defs import steps
 from kc_pipeline.defs.partitions import open_from
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps import feeds
 from kc_pipeline.sandbox.city import ANCHOR_DATE
 from kc_pipeline.sandbox.serving import open_source
 from kc_pipeline.settings import load_settings
@@ -33,6 +33,6 @@ def make_clean_tables(
     with open_source(settings, through=ANCHOR_DATE, recordings=recordings, scale=scale) as opened:
         platform = Platform(opened, lambda: MORNING)
         for feed in FEEDS.values():
-            steps.refresh_raw(platform, feed, open_from(ANCHOR_DATE))
-            steps.clean_feed(platform, feed)
+            feeds.refresh_raw(platform, feed, open_from(ANCHOR_DATE))
+            feeds.clean_feed(platform, feed)
     return platform

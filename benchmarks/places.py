@@ -22,9 +22,9 @@ from clean_tables import make_clean_tables
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.geography import GEOGRAPHIC_CRS, PROJECTED_CRS
-from kc_pipeline.defs import steps
 from kc_pipeline.defs.answers import match_rates
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps import frames, places
 from kc_pipeline.places import attribution, blocks, gazetteer
 from kc_pipeline.places.addresses import standardize
 from kc_pipeline.places.geometry import project
@@ -33,12 +33,12 @@ from kc_pipeline.places.locate import locate
 CITY_BOX = {"latitude": (38.83, 39.40), "longitude": (-94.77, -94.37)}
 SAMPLE = 50
 CORE_STEPS: Mapping[str, Callable[[Platform], object]] = {
-    "core/gazetteer": steps.build_gazetteer,
-    "core/block_places": steps.place_on_blocks,
-    "core/located_addresses": steps.locate_addresses,
-    "core/businesses": steps.build_businesses,
-    "core/business_parcels": steps.build_business_parcels,
-    "core/event_attribution": steps.attribute_events,
+    "core/gazetteer": places.build_gazetteer,
+    "core/block_places": places.place_on_blocks,
+    "core/located_addresses": places.locate_addresses,
+    "core/businesses": places.build_businesses,
+    "core/business_parcels": places.build_business_parcels,
+    "core/event_attribution": places.attribute_events,
 }
 
 
@@ -80,10 +80,10 @@ def build_core(platform: Platform) -> None:
 
 def print_police(platform: Platform) -> None:
     """Located share, distance to the published point, and whether the stated radius holds it."""
-    reports = steps.read_frame(platform, "clean/police_reports")
+    reports = frames.read_frame(platform, "clean/police_reports")
     for column, (low, high) in CITY_BOX.items():
         reports = reports[reports[column].between(low, high)]
-    found = locate(reports["address"], steps.read_frame(platform, "core/gazetteer"), exact=False)
+    found = locate(reports["address"], frames.read_frame(platform, "core/gazetteer"), exact=False)
     located = found["latitude"].notna()
     metres = pd.Series(np.nan, index=reports.index)
     published, ours = reports[located], found[located]
@@ -116,10 +116,10 @@ def distances(part: pd.DataFrame) -> tuple[str, ...]:
 
 def print_violations(platform: Platform) -> None:
     """Agreement of the violations' own parcel pins with parcels found by address in the other registers."""
-    registers = steps.read_address_registers(platform)
+    registers = places.read_address_registers(platform)
     violations = registers.pop("property_violations").drop_duplicates(["address", "parcel_id"])
     parcels = registers["parcels"]
-    without = gazetteer.build_gazetteer(registers, parcels, steps.read_frame(platform, "clean/streets"))
+    without = gazetteer.build_gazetteer(registers, parcels, frames.read_frame(platform, "clean/streets"))
     found = locate(violations["address"], without)
     given = found["parcel_id"].notna()
     agree = (found["parcel_id"] == violations["parcel_id"])[given]
@@ -137,11 +137,11 @@ def print_violations(platform: Platform) -> None:
 
 def print_licenses(platform: Platform) -> None:
     """How licences are matched to places, and a sample to check by hand."""
-    businesses = steps.read_frame(platform, "core/businesses")
-    places = steps.read_frame(platform, "core/business_parcels").set_index("business_parcel_id")
-    addresses = steps.read_frame(platform, "core/gazetteer").query("address_kind == 'numbered'").set_index("address_key")
+    businesses = frames.read_frame(platform, "core/businesses")
+    stands = frames.read_frame(platform, "core/business_parcels").set_index("business_parcel_id")
+    addresses = frames.read_frame(platform, "core/gazetteer").query("address_kind == 'numbered'").set_index("address_key")
     licensed = businesses[businesses["license_ids"].notna()]
-    licensed = licensed[licensed["business_parcel_id"].map(places["neighborhood"]).notna()]
+    licensed = licensed[licensed["business_parcel_id"].map(stands["neighborhood"]).notna()]
     named_by = licensed["address_key"].map(addresses["evidence"]).fillna("")
     elsewhere = named_by.str.split(";").map(lambda registers: bool(set(registers) - {"business_licenses", ""}))
     unmatched = np.where(elsewhere, "no parcel, address point in another register", "no parcel, address point of licences only")
@@ -175,7 +175,7 @@ def print_truth(platform: Platform) -> None:
     true_parcel = truth.drop_duplicates("event_key").set_index("event_key")["parcel_id"]
     land = pd.read_parquet(truth_folder / "parcels.parquet").set_index("parcel_id")
     addresses = ("address:" + standardize(land["address"])["address_key"]).to_dict()
-    ledger = steps.read_frame(platform, "core/event_attribution")
+    ledger = frames.read_frame(platform, "core/event_attribution")
     events, inputs = attribution_inputs(platform)
     unkeyed = attribution.attribute_events(events.assign(parcel_id=pd.Series(None, index=events.index, dtype="str")), *inputs)
     counts = []
@@ -197,13 +197,13 @@ def print_truth(platform: Platform) -> None:
 
 def print_license_truth(platform: Platform, truth: pd.DataFrame, published: pd.Series) -> None:
     """Licence to parcel, and what the review list holds of the errors."""
-    businesses = steps.read_frame(platform, "core/businesses")
+    businesses = frames.read_frame(platform, "core/businesses")
     members = businesses.assign(record=businesses["license_ids"].str.split(";")).explode("record").dropna(subset="record")
     of_city = truth[(truth["register"] == "business_licenses") & truth["parcel_id"].notna()].drop_duplicates("record")
     licenses = of_city[of_city["parcel_id"] == of_city["parcel_id"].map(published)]
     found = licenses.merge(members[["record", "parcel_id", "business_id"]], on="record", how="left", suffixes=("_true", ""))
     given, right = found["parcel_id"].notna(), found["parcel_id"] == found["parcel_id_true"]
-    review = steps.read_frame(platform, "core/business_review").set_index("business_id")
+    review = frames.read_frame(platform, "core/business_review").set_index("business_id")
     doubtful = found[found["business_id"].isin(review.index)]
     likeliest = doubtful["business_id"].map(review["suggested_parcel_id"])
     rows = [
@@ -221,16 +221,16 @@ def print_license_truth(platform: Platform, truth: pd.DataFrame, published: pd.S
 
 def attribution_inputs(platform: Platform) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     """Distinct events, and the tables that attribution needs beside them."""
-    clean = [steps.read_frame(platform, f"clean/{feed}", steps.attribution_columns(feed)) for feed in EVENT_FEEDS]
+    clean = [frames.read_frame(platform, f"clean/{feed}", places.attribution_columns(feed)) for feed in EVENT_FEEDS]
     events = attribution.distinct_events(clean)
     tables = ["core/located_addresses", "core/business_parcels", "clean/parcels", "core/block_places"]
-    return events, [steps.read_frame(platform, table) for table in tables]
+    return events, [frames.read_frame(platform, table) for table in tables]
 
 
 def print_speed(platform: Platform) -> None:
     """Seconds for one year of events, against a straightforward geopandas script doing the same joins."""
     events, inputs = attribution_inputs(platform)
-    table = steps.read_frame(platform, "core/gazetteer")
+    table = frames.read_frame(platform, "core/gazetteer")
     texts = events[["address", "address_precision"]].dropna().drop_duplicates().head(100_000)
     works: Mapping[str, Callable[[], object]] = {
         f"locate {len(texts):,} distinct addresses": lambda: locate(texts["address"], table, texts["address_precision"] == "exact"),

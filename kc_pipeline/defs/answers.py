@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps import read_decisions, read_frame
+from kc_pipeline.defs.steps.frames import read_frame
+from kc_pipeline.defs.steps.places import read_decisions
 
 if TYPE_CHECKING:
     import pyarrow as pa

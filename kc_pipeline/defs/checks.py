@@ -7,8 +7,8 @@ import dagster as dg
 
 from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.defs import steps
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps import audits
 
 if TYPE_CHECKING:
     from kc_pipeline.quality.checks import Finding
@@ -79,7 +79,7 @@ CORE_CHECKS = [
     build_core_checks(
         "core/gazetteer",
         _UNIQUE | {"positions_have_a_radius": "Every position lies in the region and says how far it may be off."},
-        steps.judge_gazetteer,
+        audits.judge_gazetteer,
     ),
     build_core_checks(
         "core/businesses",
@@ -88,7 +88,7 @@ CORE_CHECKS = [
             "parcels_exist": "No business stands on a parcel that the register does not know.",
             "enough_businesses_have_a_parcel": "Most active businesses are matched to a parcel.",
         },
-        steps.judge_businesses,
+        audits.judge_businesses,
         ["enough_businesses_have_a_parcel"],
     ),
     build_core_checks(
@@ -100,7 +100,7 @@ CORE_CHECKS = [
             "precision_is_not_upgraded": "No event is tied to a place more exactly than its source knows.",
             "enough_events_are_located": "Each feed's share of events with a position is not below what is usual for it.",
         },
-        steps.judge_attribution,
+        audits.judge_attribution,
         ["enough_events_are_located"],
     ),
 ]

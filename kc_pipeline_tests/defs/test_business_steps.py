@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.cli import main
-from kc_pipeline.defs import steps
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps import places
 from kc_pipeline.extract.manifest import Facts
 from kc_pipeline.places.business_history import OldSnapshotError
 from kc_pipeline.places.decisions import DecisionsError
@@ -87,9 +87,9 @@ ROWS = [license_row("1", "JOES DELI"), license_row("2", "JOS DELI"), DOUBTFUL]
 def make(platform: Platform) -> dict[str, dict[str, object]]:
     """Businesses by name after all business steps."""
     if not platform.lake.count("core/gazetteer"):
-        steps.build_gazetteer(platform)
-    steps.build_businesses(platform)
-    steps.update_business_history(platform)
+        places.build_gazetteer(platform)
+    places.build_businesses(platform)
+    places.update_business_history(platform)
     return {str(row["business_name"]): row for row in platform.lake.read("core/businesses").to_pylist()}
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from kc_pipeline.catalog.sources import FEEDS
-from kc_pipeline.defs import steps
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps import feeds
 from kc_pipeline.extract.errors import SourceError
 from kc_pipeline.extract.status import read_failures
 from kc_pipeline.settings import load_settings
@@ -50,8 +50,8 @@ def platform(tmp_path: Path, department: Query) -> Platform:
 def refresh_and_clean(platform: Platform) -> dict[str, dict]:
     """Clean reports by event id after a refresh in which the portal fails."""
     with pytest.raises(SourceError, match="no portal answers"):
-        steps.refresh_raw(platform, POLICE, "2026-05")
-    steps.clean_feed(platform, POLICE)
+        feeds.refresh_raw(platform, POLICE, "2026-05")
+    feeds.clean_feed(platform, POLICE)
     rows = platform.lake.read("clean/police_reports").to_pylist()
     assert len({row["event_id"] for row in rows}) == len(rows)
     return {row["event_id"].split(":")[1]: row for row in rows}

@@ -6,10 +6,10 @@ import dagster as dg
 
 from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.defs import steps
 from kc_pipeline.defs.metadata import note_other_months, table_metadata
 from kc_pipeline.defs.partitions import MONTHS
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps import feeds
 
 
 def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
@@ -44,7 +44,7 @@ def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
     def clean_and_quarantine(
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        report = steps.clean_feed(platform, feed)
+        report = feeds.clean_feed(platform, feed)
         written = {
             table: sorted({part for c in report.commits if c.table == table for part in c.changed})
             for table in (clean.name, quarantine.name)

@@ -7,11 +7,11 @@ import dagster as dg
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.defs import steps
 from kc_pipeline.defs.answers import attribution_rates, match_rates
 from kc_pipeline.defs.automation import WHEN_INPUTS_CHANGED
 from kc_pipeline.defs.metadata import rates_metadata, table_metadata
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps import places
 
 if TYPE_CHECKING:
     from kc_pipeline.store.lake import Commit
@@ -103,19 +103,19 @@ CORE_ASSETS = [
     build_core_asset(
         "core/gazetteer",
         [*_REGISTERS, "clean/streetlight_outages", "clean/dumping_complaints", "clean/streets"],
-        steps.build_gazetteer,
+        places.build_gazetteer,
         "Exact addresses, blocks and corners with position, error radius and evidence; built from registers, never from police rows.",
     ),
     build_core_asset(
         "core/block_places",
         ["core/gazetteer", "clean/parcels"],
-        steps.place_on_blocks,
+        places.place_on_blocks,
         "The places over which an event known to its block is shared.",
     ),
     build_core_asset(
         "core/located_addresses",
         [*(f"clean/{feed}" for feed in EVENT_FEEDS), "core/gazetteer"],
-        steps.locate_addresses,
+        places.locate_addresses,
         "Where every address text of the event feeds lies, and how sure that is.",
     ),
     build_core_assets(
@@ -125,19 +125,19 @@ CORE_ASSETS = [
             "core/businesses": "Licences and food permits joined to businesses and tied to parcels.",
         },
         ["clean/business_licenses", "clean/food_permits", "clean/parcels", "core/gazetteer"],
-        steps.build_businesses,
+        places.build_businesses,
         _match_summary,
     ),
     build_core_asset(
         "core/business_history",
         ["core/businesses"],
-        steps.update_business_history,
+        places.update_business_history,
         "Businesses through the snapshots of the registers.",
     ),
     build_core_asset(
         "core/business_parcels",
         ["core/businesses", "clean/parcels", "core/gazetteer", "clean/districts"],
-        steps.build_business_parcels,
+        places.build_business_parcels,
         "Places on which at least one active business stands.",
     ),
     build_core_asset(
@@ -149,7 +149,7 @@ CORE_ASSETS = [
             "clean/parcels",
             "core/block_places",
         ],
-        steps.attribute_events,
+        places.attribute_events,
         "Events tied to business places or shared over their block, with how well that is known.",
         _attribution_summary,
     ),

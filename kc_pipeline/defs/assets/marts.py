@@ -6,11 +6,11 @@ import dagster as dg
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.defs import steps
 from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
 from kc_pipeline.defs.metadata import counts_table, table_metadata
 from kc_pipeline.defs.partitions import DAYS
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps import marts
 
 _RISK, _QUALITY = TABLES["marts/business_risk"], TABLES["marts/source_quality"]
 
@@ -29,7 +29,7 @@ _RISK, _QUALITY = TABLES["marts/business_risk"], TABLES["marts/source_quality"]
 def source_quality(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """marts/source_quality."""
     as_of = date.fromisoformat(context.partition_key)
-    steps.judge_sources(platform, as_of, context.run_id)
+    marts.judge_sources(platform, as_of, context.run_id)
     rows = platform.lake.read(_QUALITY.name, partitions=[context.partition_key], columns=["source_status"])
     statuses = rows["source_status"].to_pylist()
     counts = {status: statuses.count(status) for status in sorted(set(statuses))}
@@ -52,7 +52,7 @@ def source_quality(context: dg.AssetExecutionContext, platform: dg.ResourceParam
 )
 def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """marts/business_risk."""
-    steps.score_business_risk(platform, date.fromisoformat(context.partition_key), context.run_id)
+    marts.score_business_risk(platform, date.fromisoformat(context.partition_key), context.run_id)
     top = platform.lake.read(_RISK.name, partitions=[context.partition_key], columns=["risk_rank", "business_names", "address"])
     first = sorted(top.to_pylist(), key=lambda row: row["risk_rank"])[:10]
     lines = [
@@ -75,7 +75,7 @@ def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
 )
 def published_snapshots(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """Publication of a day's marts."""
-    done = steps.publish_marts(platform, date.fromisoformat(context.partition_key), context.run_id)
+    done = marts.publish_marts(platform, date.fromisoformat(context.partition_key), context.run_id)
     return dg.MaterializeResult(
         metadata={
             "is_current": done.is_current,

@@ -3,10 +3,10 @@
 import dagster as dg
 
 from kc_pipeline.catalog.sources import FEEDS, Feed
-from kc_pipeline.defs import steps
 from kc_pipeline.defs.metadata import counts_table, note_other_months, sources_table
 from kc_pipeline.defs.partitions import MONTHS, open_from
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps import feeds
 
 
 def build_raw_asset(feed: Feed) -> dg.AssetsDefinition:
@@ -29,7 +29,7 @@ def build_raw_asset(feed: Feed) -> dg.AssetsDefinition:
     def pull(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
         asked = sorted(context.partition_keys) if is_event else []
         try:
-            refresh = steps.refresh_raw(platform, feed, asked[0] if asked else open_from(platform.now().date()))
+            refresh = feeds.refresh_raw(platform, feed, asked[0] if asked else open_from(platform.now().date()))
         except Exception as error:
             raise _failure(feed, error) from error
         if is_event:

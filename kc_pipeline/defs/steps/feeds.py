@@ -1,0 +1,170 @@
+"""From a source to the clean tables: pull what is open, clean what is new."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kc_pipeline.catalog.sources import Feed
+from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.defs.resources import Platform
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from kc_pipeline.extract.manifest import Manifest
+    from kc_pipeline.extract.refresh import FeedRefresh
+    from kc_pipeline.store.lake import Commit
+
+MONTHS_AT_ONCE = 24
+
+
+def refresh_raw(platform: Platform, feed: Feed, open_from: str) -> "FeedRefresh":
+    """Pull what is open, missing or changed of one feed, and note how that went.
+
+    Raises:
+        SourceError: a data set could not be refreshed; what could be is committed all the same.
+    """
+    from kc_pipeline.extract.errors import SourceError
+    from kc_pipeline.extract.refresh import refresh_feed
+    from kc_pipeline.extract.status import note_failure, note_success
+
+    settings = platform.settings
+    try:
+        refresh = refresh_feed(feed, settings, platform.raw, platform.now, open_from, progress=platform.progress)
+    except SourceError as error:
+        note_failure(settings.raw_dir, feed.name, str(error), platform.now())
+        raise
+    note_success(settings.raw_dir, feed.name, platform.now())
+    return refresh
+
+
+@dataclass(frozen=True)
+class CleanReport:
+    """What cleaning did: commits, this feed's whole account, and the rows of its clean table."""
+
+    commits: tuple["Commit", ...]
+    account: "pa.Table"
+    row_count: int
+
+    def total(self, column: str) -> int:
+        """Sum of one count over all data sets and months."""
+        import pyarrow.compute as pc
+
+        return int(pc.sum(self.account[column]).as_py() or 0)
+
+
+def clean_feed(platform: Platform, feed: Feed) -> CleanReport:
+    """Clean what was pulled since the last time: good rows, quarantine, and the account of both.
+
+    A month is cleaned again when any of its pulls is new, when the cleaning code's version changed, or when its clean rows
+    are gone.  The account is written last, so a run that dies in between is simply done again.
+    """
+    lake = platform.lake
+    latest = {(m.data_set, m.partition): m for m in platform.raw.latest_of_feed(feed.name)}
+    commits: list[Commit] = []
+    for months in _batches(feed, _stale_partitions(platform, feed, latest), {month for _, month in latest}):
+        platform.progress(f"clean {feed.name}: {months[0]} to {months[-1]}" if len(months) > 1 else f"clean {feed.name}: {months[0]}")
+        commits += _clean_partitions(platform, feed, latest, set(months))
+    return CleanReport(tuple(commits), lake.read("quality/reconciliation", partitions=[feed.name]), lake.count(f"clean/{feed.name}"))
+
+
+def _stale_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str, str], "Manifest"]) -> set[str]:
+    """Raw partitions whose clean rows are not those of the newest pulls, or are not there."""
+    from kc_pipeline.transform.ledger import CODE_VERSION
+
+    table = f"clean/{feed.name}"
+    account = {
+        (row["data_set"], row["month"]): row for row in platform.lake.read("quality/reconciliation", partitions=[feed.name]).to_pylist()
+    }
+    stale = {
+        month
+        for (data_set, month), manifest in latest.items()
+        if (row := account.get((data_set, month))) is None
+        or (row["pull_id"], row["content_sha256"], row["code_version"]) != (manifest.pull_id, manifest.content_sha256(), CODE_VERSION)
+    }
+    intact, listed = platform.lake.intact_partitions(table), platform.lake.partitions(table)
+    if feed.kind == "reference":
+        return stale if "" in intact else {month for _, month in latest}
+    whole = [row["event_count"] for (_, month), row in account.items() if month == "whole"]
+    if whole and (listed - intact or platform.lake.count(table) < max(whole)):
+        stale.add("whole")
+    return stale | {month for (_, month), row in account.items() if row["event_count"] and month not in {*intact, "whole", "undated"}}
+
+
+def _batches(feed: Feed, fresh: set[str], everything: set[str]) -> Iterable[list[str]]:
+    """Raw partitions to clean together; a data set that is not cut by month drags all months of its feed along."""
+    if not fresh:
+        return []
+    if feed.kind == "reference" or "whole" in everything:
+        return [sorted(everything)]
+    months = sorted(fresh)
+    return [months[i : i + MONTHS_AT_ONCE] for i in range(0, len(months), MONTHS_AT_ONCE)]
+
+
+def _clean_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str, str], "Manifest"], months: set[str]) -> list["Commit"]:
+    """Clean raw partitions together with the months that share an event with them, and write what became of them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from kc_pipeline.catalog.render import to_arrow
+    from kc_pipeline.extract.table import read_pull
+    from kc_pipeline.transform.cleaners import CLEANERS
+    from kc_pipeline.transform.versions import carry_forward
+
+    lake = platform.lake
+    manifests = [manifest for (_, month), manifest in sorted(latest.items()) if month in months]
+    raw = pa.concat_tables([read_pull(platform.raw, manifest) for manifest in manifests], promote_options="permissive")
+    result = CLEANERS[feed.name](raw)
+    clean, quarantine = f"clean/{feed.name}", f"quarantine/{feed.name}"
+    intact = lake.intact_partitions(clean)
+    if feed.kind == "reference":
+        clean_parts, old = None, lake.read(clean) if intact else to_arrow(TABLES[clean]).empty_table()
+        quarantine_parts = sorted(lake.partitions(quarantine) | set(result.quarantine["month"].to_pylist()))
+    else:
+        touched = set(months) - {"whole"}
+        if "whole" in months:
+            touched |= lake.partitions(clean) | set(pc.unique(result.clean["month"]).to_pylist())
+        clean_parts = sorted(touched - {"undated"})
+        quarantine_parts = sorted(touched | set(pc.unique(result.quarantine["month"]).to_pylist()))
+        elsewhere = lake.read(clean, partitions=sorted(intact - touched), columns=["event_id", "month"])
+        shared = elsewhere.filter(pc.is_in(elsewhere["event_id"], result.clean["event_id"]))["month"].unique().to_pylist()
+        if shared:  # a report that stands in two yearly sets under different dates
+            return _clean_partitions(platform, feed, latest, months | set(shared))
+        old = lake.read(clean, partitions=sorted(intact & touched))
+    rows = carry_forward(result.clean, old, TABLES[clean].key[0])
+    pulls = {f"{m.data_set}/{m.partition}": m.pull_id for m in manifests}
+    account = lake.read("quality/reconciliation", partitions=[feed.name])
+    untouched = account.filter(pc.invert(pc.is_in(account["month"], pa.array(sorted(months)))))
+    cleaned = pa.concat_tables([result.reconciliation, _empty_accounts(feed, manifests, result.reconciliation)])
+    accounts = [untouched, _with_content(cleaned, manifests)]
+    return [
+        lake.write(clean, rows, partitions=clean_parts, made_from=pulls),
+        lake.write(quarantine, result.quarantine, partitions=quarantine_parts, made_from=pulls),
+        lake.write("quality/reconciliation", pa.concat_tables(accounts), partitions=[feed.name], made_from=pulls),
+    ]
+
+
+def _with_content(account: "pa.Table", manifests: "list[Manifest]") -> "pa.Table":
+    """The account with the hash of each pull's content: a pull that was lost and made again can bear the same number."""
+    import pyarrow as pa
+
+    content = {(m.data_set, m.partition): m.content_sha256() for m in manifests}
+    keys = zip(account["data_set"].to_pylist(), account["month"].to_pylist(), strict=True)
+    place = account.schema.get_field_index("content_sha256")
+    return account.set_column(place, account.schema.field(place), pa.array([content[key] for key in keys], pa.string()))
+
+
+def _empty_accounts(feed: Feed, manifests: "list[Manifest]", account: "pa.Table") -> "pa.Table":
+    """The account of pulls that hold no row (a month that became empty at the source)."""
+    import pyarrow as pa
+
+    from kc_pipeline.transform.ledger import CODE_VERSION
+
+    known = set(zip(account["data_set"].to_pylist(), account["month"].to_pylist(), strict=True))
+    nothing = {f.name: 0 for f in account.schema if f.name.endswith("_count")}
+    rows = [
+        {**nothing, "feed": feed.name, "data_set": m.data_set, "month": m.partition, "pull_id": m.pull_id, "code_version": CODE_VERSION}
+        for m in manifests
+        if (m.data_set, m.partition) not in known
+    ]
+    return pa.Table.from_pylist(rows, schema=account.schema)

@@ -1,0 +1,43 @@
+"""Lake tables as frames, and frames as lake tables."""
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from kc_pipeline.catalog.tables import SCHEMA_VERSION, TABLES
+from kc_pipeline.defs.resources import Platform
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kc_pipeline.store.lake import Commit
+
+
+def read_frame(platform: Platform, table: str, columns: list[str] | None = None, partitions: list[str] | None = None) -> "pd.DataFrame":
+    """Rows of a lake table as a frame."""
+    return platform.lake.read(table, columns=columns, partitions=partitions).to_pandas()
+
+
+def write_table(platform: Platform, table: str, rows: "pd.DataFrame", inputs: list[str]) -> "Commit":
+    """Write a whole core table, and what it was made from."""
+    import pyarrow as pa
+
+    from kc_pipeline.catalog.render import to_arrow
+
+    lake = platform.lake
+    schema = to_arrow(TABLES[table])
+    arrow = pa.Table.from_pandas(rows[schema.names], schema=schema, preserve_index=False)
+    column = TABLES[table].partition
+    partitions = None if column is None else sorted(lake.partitions(table) | set(arrow[column].cast(pa.string()).unique().to_pylist()))
+    return lake.write(table, arrow, partitions=partitions, made_from=lake.versions(inputs))
+
+
+def write_mart(platform: Platform, mart: str, rows: "pd.DataFrame", as_of: date, run_id: str, inputs: list[str]) -> "Commit":
+    """Write a mart's rows of a day, with their snapshot, run and schema version."""
+    import pyarrow as pa
+
+    from kc_pipeline.catalog.render import to_arrow
+
+    rows = rows.assign(snapshot_id=platform.warehouse.next_snapshot_id(), run_id=run_id, schema_version=SCHEMA_VERSION)
+    schema = to_arrow(TABLES[mart])
+    arrow = pa.Table.from_pandas(rows[schema.names], schema=schema, preserve_index=False)
+    return platform.lake.write(mart, arrow, partitions=[as_of.isoformat()], made_from=platform.lake.versions(inputs))

@@ -1,0 +1,153 @@
+"""The core tables: where events happened, which businesses there are, and which events belong to them."""
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps.frames import read_frame, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kc_pipeline.store.lake import Commit
+
+_ATTRIBUTION_INPUTS = (
+    "event_id", "feed", "month", "report_date", "available_date", "category", "address", "address_precision", "parcel_id",
+    "latitude", "longitude",
+)  # fmt: skip
+_ADDRESS_REGISTERS = ("parcels", "property_violations", "dangerous_buildings", "business_licenses", "food_permits")
+
+
+def read_address_registers(platform: Platform) -> "dict[str, pd.DataFrame]":
+    """Registers that give exact addresses: name -> rows; of 311 the exact ones, of licences and permits those in the city."""
+    from kc_pipeline.places.business_records import lies_in_city
+
+    registers = {name: read_frame(platform, f"clean/{name}") for name in _ADDRESS_REGISTERS}
+    for feed in ("streetlight_outages", "dumping_complaints"):
+        registers[feed] = read_frame(platform, f"clean/{feed}").query("address_precision == 'exact'")
+    for name in ("business_licenses", "food_permits"):
+        registers[name] = registers[name][lies_in_city(registers[name])]
+    return registers
+
+
+def build_gazetteer(platform: Platform) -> "Commit":
+    """core/gazetteer from the registers and the exact addresses of 311."""
+    from kc_pipeline.places import gazetteer
+
+    registers = read_address_registers(platform)
+    rows = gazetteer.build_gazetteer(registers, registers["parcels"], read_frame(platform, "clean/streets"))
+    return write_table(platform, "core/gazetteer", rows, [*(f"clean/{name}" for name in registers), "clean/streets"])
+
+
+def place_on_blocks(platform: Platform) -> "Commit":
+    """core/block_places: every parcel with the blocks it stands on."""
+    from kc_pipeline.places import blocks
+
+    inputs = ["core/gazetteer", "clean/parcels"]
+    return write_table(platform, "core/block_places", blocks.place_on_blocks(*(read_frame(platform, table) for table in inputs)), inputs)
+
+
+def build_businesses(platform: Platform) -> "tuple[Commit, ...]":
+    """core/businesses, core/business_review and core/business_decisions: made together, for a decision moves a business.
+
+    Ids are carried on from core/business_history, which is made from the businesses in turn.
+    """
+    from kc_pipeline.places import business_records, businesses
+
+    inputs = ["clean/business_licenses", "clean/food_permits", "core/gazetteer", "clean/parcels"]
+    licenses, permits, gazetteer, parcels = (read_frame(platform, table) for table in inputs)
+    located = business_records.locate_registers(licenses, permits, gazetteer)
+    history = read_frame(platform, "core/business_history")
+    tables = businesses.build_businesses(licenses, permits, located, parcels, history, read_decisions(platform))
+    made = {
+        "core/business_decisions": tables.decisions,
+        "core/business_review": tables.review,
+        "core/businesses": tables.businesses,
+    }
+    return tuple(write_table(platform, table, rows, inputs) for table, rows in made.items())
+
+
+def read_decisions(platform: Platform) -> "pd.DataFrame":
+    """The rows of the file of decisions.
+
+    Raises:
+        DecisionsError: it cannot be read, or is gone although it was named or earlier decisions came from it.
+    """
+    from kc_pipeline.places import decisions
+
+    path = platform.settings.decisions_file
+    if path.exists():
+        return decisions.read_decisions(path)
+    if platform.settings.is_decisions_file_named:
+        raise decisions.DecisionsError(f"{path}: there is no such file; correct KC_DECISIONS, or write the file with `kc review --export`")
+    if count := platform.lake.count("core/business_decisions"):
+        raise decisions.DecisionsError(
+            f"{path}: the file is gone, and with it {count} decisions (core/business_decisions has them); restore it, "
+            "or put a file there that holds the header alone to withdraw them"
+        )
+    return decisions.no_decisions()
+
+
+def update_business_history(platform: Platform) -> "Commit":
+    """core/business_history after the newest snapshot of the registers."""
+    from kc_pipeline.places import business_history
+
+    history, snapshot_date = read_frame(platform, "core/business_history"), register_snapshot_date(platform)
+    if snapshot_date is not None:
+        history = business_history.update_history(history, read_frame(platform, "core/businesses"), snapshot_date)
+    return write_table(platform, "core/business_history", history, ["core/businesses"])
+
+
+def register_snapshot_date(platform: Platform) -> date | None:
+    """Local day on which the newest pull behind today's licences and permits was received; None before the first."""
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from kc_pipeline.catalog.geography import TIME_ZONE
+
+    received = [
+        manifest.pulled_at
+        for feed in ("business_licenses", "food_permits")
+        for place, pull_id in platform.lake.made_from(f"clean/{feed}").items()
+        for manifest in platform.raw.pulls(feed, *place.rsplit("/", 1))
+        if manifest.pull_id == pull_id
+    ]
+    return max((datetime.fromisoformat(moment).astimezone(ZoneInfo(TIME_ZONE)).date() for moment in received), default=None)
+
+
+def build_business_parcels(platform: Platform) -> "Commit":
+    """core/business_parcels from the businesses and where they stand."""
+    from kc_pipeline.places import businesses
+
+    inputs = ["core/businesses", "clean/parcels", "core/gazetteer", "clean/districts"]
+    rows = businesses.build_business_parcels(*(read_frame(platform, table) for table in inputs))
+    return write_table(platform, "core/business_parcels", rows, inputs)
+
+
+def locate_addresses(platform: Platform) -> "Commit":
+    """core/located_addresses: every address text of the event feeds, located once."""
+    import pandas as pd
+
+    from kc_pipeline.places import attribution
+
+    events = pd.concat([read_frame(platform, f"clean/{feed}", ["address", "address_precision"]) for feed in EVENT_FEEDS])
+    rows = attribution.locate_addresses(events, read_frame(platform, "core/gazetteer"))
+    return write_table(platform, "core/located_addresses", rows, [*(f"clean/{feed}" for feed in EVENT_FEEDS), "core/gazetteer"])
+
+
+def attribute_events(platform: Platform) -> "Commit":
+    """core/event_attribution: every event's share at business parcels, or what remains of it."""
+    from kc_pipeline.places import attribution
+
+    events = attribution.distinct_events([read_frame(platform, f"clean/{feed}", attribution_columns(feed)) for feed in EVENT_FEEDS])
+    inputs = ["core/located_addresses", "core/business_parcels", "clean/parcels", "core/block_places"]
+    rows = attribution.attribute_events(events, *(read_frame(platform, table) for table in inputs))
+    return write_table(platform, "core/event_attribution", rows, [*(f"clean/{feed}" for feed in EVENT_FEEDS), *inputs])
+
+
+def attribution_columns(feed: str) -> list[str]:
+    """Columns of a feed's clean table that attribution needs."""
+    extra = ("current_status", "is_officer_initiated")
+    return [*_ATTRIBUTION_INPUTS, *(name for name in extra if name in TABLES[f"clean/{feed}"].column_names)]
