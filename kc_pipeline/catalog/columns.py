@@ -6,6 +6,8 @@ Tables (`catalog/tables.py`) list columns by name; a name means the same thing w
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kc_pipeline.catalog.geography import DIVISIONS, REGION_EAST, REGION_NORTH, REGION_SOUTH, REGION_WEST
+
 
 class Type(StrEnum):
     """Logical column types; `catalog/render.py` turns each into Arrow and SQL."""
@@ -31,6 +33,10 @@ class Column:
         nullable: whether a value may be missing.
         unit: unit of measure, where the value has one.
         source: where the value comes from, where that is not our own computation.
+        values: the only texts it may have; empty: any.
+        minimum: lowest value it may have, itself included.
+        maximum: highest value it may have, itself included.
+        pattern: regular expression that a text must match from its beginning; without character classes by letter, which Arrow cannot judge.
     """
 
     name: str
@@ -39,16 +45,35 @@ class Column:
     nullable: bool = True
     unit: str | None = None
     source: str | None = None
+    values: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str | None = None
 
 
 _T = Type
+_SHA256 = "[0-9a-f]{64}$"
 _ALL = (
     # --- identity and provenance -------------------------------------------------------------
     Column("event_id", _T.TEXT, "Key of one distinct event, 'feed:identifier at the source'.", False),
     Column("feed", _T.TEXT, "Name of the feed in catalog/sources.py.", False),
-    Column("month", _T.TEXT, "Partition, YYYY-MM of the report date; 'undated' in quarantine.", False),
-    Column("record_systems", _T.TEXT, "Where the event was seen: 'open', 'department' or 'open+department'.", False),
-    Column("source_row_count", _T.INTEGER, "Source rows that make up this event (a police report has one row per person).", False),
+    Column(
+        "month",
+        _T.TEXT,
+        "Partition, YYYY-MM of the report date; 'undated' in quarantine.",
+        False,
+        pattern="(?:[0-9]{4}-(?:0[1-9]|1[0-2])|undated|whole)$",
+    ),
+    Column(
+        "record_systems",
+        _T.TEXT,
+        "Where the event was seen: 'open', 'department' or 'open+department'.",
+        False,
+        values=("open", "department", "open+department"),
+    ),
+    Column(
+        "source_row_count", _T.INTEGER, "Source rows that make up this event (a police report has one row per person).", False, minimum=1
+    ),
     Column("first_seen_utc", _T.UTC_TIME, "When this platform first received the event.", False),
     Column(
         "available_date",
@@ -57,11 +82,11 @@ _ALL = (
         False,
     ),
     Column("data_set", _T.TEXT, "Identifier of the data set the row came from.", False),
-    Column("pull_id", _T.TEXT, "The pull that first delivered this version of the row.", False),
-    Column("content_sha256", _T.TEXT, "SHA-256 of the pull's content, page after page."),
-    Column("page", _T.INTEGER, "Page of the pull, from 0.", False),
-    Column("line", _T.INTEGER, "Row on that page, from 0.", False),
-    Column("row_hash", _T.TEXT, "SHA-256 of the event's content without provenance.", False),
+    Column("pull_id", _T.TEXT, "The pull that first delivered this version of the row.", False, pattern="[0-9]{6,}$"),
+    Column("content_sha256", _T.TEXT, "SHA-256 of the pull's content, page after page.", pattern=_SHA256),
+    Column("page", _T.INTEGER, "Page of the pull, from 0.", False, minimum=0),
+    Column("line", _T.INTEGER, "Row on that page, from 0.", False, minimum=0),
+    Column("row_hash", _T.TEXT, "SHA-256 of the event's content without provenance.", False, pattern=_SHA256),
     # --- time ---------------------------------------------------------------------------------
     Column(
         "report_date",
@@ -77,6 +102,7 @@ _ALL = (
         _T.TEXT,
         "'exact', 'fold' (the hour that occurs twice), 'gap' (the hour that does not exist) or 'date_only'.",
         False,
+        values=("exact", "fold", "gap", "date_only"),
     ),
     Column("occurred_local", _T.LOCAL_TIME, "Wall clock of the occurrence where the source gives one, America/Chicago."),
     # --- what ---------------------------------------------------------------------------------
@@ -100,14 +126,26 @@ _ALL = (
     Column("permit_number", _T.TEXT, "Food permit number.", source="facility_permit; inspection export permit_number"),
     Column("establishment_name", _T.TEXT, "Name of the inspected or permitted establishment."),
     Column("inspection_result", _T.TEXT, "Result of the inspection, lower case."),
-    Column("critical_violation_count", _T.INTEGER, "Critical violations found.", unit="violations"),
-    Column("noncritical_violation_count", _T.INTEGER, "Non-critical violations found.", unit="violations"),
+    Column("critical_violation_count", _T.INTEGER, "Critical violations found.", unit="violations", minimum=0),
+    Column("noncritical_violation_count", _T.INTEGER, "Non-critical violations found.", unit="violations", minimum=0),
     # --- where --------------------------------------------------------------------------------
     Column("address", _T.TEXT, "Address as the source gives it, blanks trimmed."),
-    Column("address_precision", _T.TEXT, "What the address names: 'exact', 'block', 'intersection' or 'none'.", False),
+    Column(
+        "address_precision",
+        _T.TEXT,
+        "What the address names: 'exact', 'block', 'intersection' or 'none'.",
+        False,
+        values=("exact", "block", "intersection", "none"),
+    ),
     Column("address_key", _T.TEXT, "Canonical form of the address (places/addresses.py), e.g. '1000 LOCUST ST'."),
     Column("block_key", _T.TEXT, "Canonical hundred-block of the address, e.g. '1000 LOCUST ST' for 1000 to 1099."),
-    Column("address_kind", _T.TEXT, "What the text names: 'numbered', 'block', 'intersection', 'street' or 'none'.", False),
+    Column(
+        "address_kind",
+        _T.TEXT,
+        "What the text names: 'numbered', 'block', 'intersection', 'street' or 'none'.",
+        False,
+        values=("numbered", "block", "intersection", "street", "none"),
+    ),
     Column("street", _T.TEXT, "Canonical street; of an intersection the first in alphabetical order."),
     Column("cross_street", _T.TEXT, "Second street of an intersection."),
     Column(
@@ -115,38 +153,64 @@ _ALL = (
         _T.NUMBER,
         "The true place lies within this distance of the position in about nine cases of ten.",
         unit="metre",
+        minimum=0.1,
     ),
     Column(
         "position_method",
         _T.TEXT,
         "What a position rests on: 'parcel', 'address_points', 'centre_line', 'block_points', 'drawn_lines' (lines through known "
         "blocks), 'interpolated', 'extrapolated', 'streets_beside', 'numbering'; null without a position.",
+        values=(
+            "parcel",
+            "address_points",
+            "centre_line",
+            "block_points",
+            "drawn_lines",
+            "interpolated",
+            "extrapolated",
+            "streets_beside",
+            "numbering",
+        ),
     ),
-    Column("found_kind", _T.TEXT, "Kind of the gazetteer row that the address was found as: 'numbered', 'block' or 'intersection'."),
+    Column(
+        "found_kind",
+        _T.TEXT,
+        "Kind of the gazetteer row that the address was found as: 'numbered', 'block' or 'intersection'.",
+        values=("numbered", "block", "intersection"),
+    ),
     Column("found_key", _T.TEXT, "Its address_key; null where none, or several different ones, fit."),
     Column(
         "name_match",
         _T.TEXT,
         "How the written street fits the found one: 'equal', 'direction', 'type' or 'spelling' (what differs), or 'numbering' (a corner "
         "set by its street's number).",
+        values=("equal", "direction", "type", "spelling", "numbering"),
     ),
-    Column("zip_code", _T.TEXT, "Five-digit ZIP code."),
-    Column("latitude", _T.NUMBER, "Latitude, EPSG:4326.", unit="degree"),
-    Column("longitude", _T.NUMBER, "Longitude, EPSG:4326.", unit="degree"),
+    Column("zip_code", _T.TEXT, "Five-digit ZIP code.", pattern="[0-9]{5}$"),
+    Column("latitude", _T.NUMBER, "Latitude, EPSG:4326.", unit="degree", minimum=REGION_SOUTH, maximum=REGION_NORTH),
+    Column("longitude", _T.NUMBER, "Longitude, EPSG:4326.", unit="degree", minimum=REGION_WEST, maximum=REGION_EAST),
     Column(
         "no_location_reason",
         _T.TEXT,
         "Why coordinates are missing: 'missing', 'state_plane_origin', 'city_hall_default', 'outside_region' or 'unreadable'.",
+        values=("missing", "state_plane_origin", "city_hall_default", "outside_region", "unreadable"),
     ),
     Column("beat", _T.TEXT, "Police beat; 999 means none."),
-    Column("division", _T.TEXT, "Patrol division: Central, Metro, East, North, South or Shoal Creek."),
+    Column("division", _T.TEXT, "Patrol division: Central, Metro, East, North, South or Shoal Creek.", values=DIVISIONS),
+    Column("source_division", _T.TEXT, "Patrol division as the source names it; 'division' goes by the beat.", values=DIVISIONS),
     Column("council_district", _T.TEXT, "City council district, 1 to 6."),
-    Column("parcel_id", _T.TEXT, "KIVA PIN of the parcel.", source="parcels KIVAPIN; violations pin; legacy 311 parcel_id_no"),
+    Column(
+        "parcel_id",
+        _T.TEXT,
+        "KIVA PIN of the parcel.",
+        source="parcels KIVAPIN; violations pin; legacy 311 parcel_id_no",
+        pattern="[0-9A-Za-z.-]+$",
+    ),
     Column("county_parcel_number", _T.TEXT, "County assessor's number (APN); begins with the county's two letters.", source="parcels APN"),
     Column("land_use_code", _T.TEXT, "Land-use code of the parcel.", source="parcels LANDUSECODE"),
     Column("owner_name", _T.TEXT, "Owner in the public parcel register; never a feature of any model.", source="parcels OWN_NAME"),
     Column("geometry", _T.GEOMETRY, "Shape as WKB, EPSG:4326: polygon, line or point."),
-    Column("geometry_kind", _T.TEXT, "'polygon' or 'point' (a centroid that cannot contain anything)."),
+    Column("geometry_kind", _T.TEXT, "'polygon' or 'point' (a centroid that cannot contain anything).", values=("polygon", "point")),
     Column("record_id", _T.TEXT, "Key of one record of a reference set.", False),
     Column("license_id", _T.TEXT, "Licence number; one per business, repeated for each class.", source="licences id"),
     Column("business_type", _T.TEXT, "Licence class (NAICS wording) or permit type."),
@@ -156,9 +220,15 @@ _ALL = (
     Column("city", _T.TEXT, "City of the address, upper case."),
     Column("state", _T.TEXT, "State of the address."),
     Column("street_name", _T.TEXT, "Full street name of a centre line.", source="streets layer"),
-    Column("from_number", _T.INTEGER, "Lowest house number on the segment."),
-    Column("to_number", _T.INTEGER, "Highest house number on the segment."),
-    Column("district_kind", _T.TEXT, "'neighborhood', 'patrol_division' or 'council_district'.", False),
+    Column("from_number", _T.INTEGER, "Lowest house number on the segment.", minimum=0),
+    Column("to_number", _T.INTEGER, "Highest house number on the segment.", minimum=0),
+    Column(
+        "district_kind",
+        _T.TEXT,
+        "'neighborhood', 'patrol_division' or 'council_district'.",
+        False,
+        values=("neighborhood", "patrol_division", "council_district"),
+    ),
     Column("district_name", _T.TEXT, "Name or number of the district.", False),
     Column("case_number", _T.TEXT, "Number of the code-enforcement case."),
     Column("case_status", _T.TEXT, "Status of the case or violation."),
@@ -170,12 +240,27 @@ _ALL = (
     Column("reason", _T.TEXT, "Why, in a sentence that names the value.", False),
     Column("rejected_value", _T.TEXT, "The offending value."),
     Column("raw_row", _T.TEXT, "The row as received (allowed columns only), as JSON.", False),
-    Column("received_count", _T.INTEGER, "Source rows received.", False, "rows"),
-    Column("good_count", _T.INTEGER, "Source rows that became part of a clean event or record.", False, "rows"),
-    Column("quarantined_count", _T.INTEGER, "Source rows rejected with a reason.", False, "rows"),
-    Column("duplicate_count", _T.INTEGER, "Source rows that repeat the identity of another.", False, "rows"),
-    Column("event_count", _T.INTEGER, "Distinct events or records made from the good rows.", False),
+    Column("received_count", _T.INTEGER, "Source rows received.", False, "rows", minimum=0),
+    Column("good_count", _T.INTEGER, "Source rows that became part of a clean event or record.", False, "rows", minimum=0),
+    Column("quarantined_count", _T.INTEGER, "Source rows rejected with a reason.", False, "rows", minimum=0),
+    Column("duplicate_count", _T.INTEGER, "Source rows that repeat the identity of another.", False, "rows", minimum=0),
+    Column("event_count", _T.INTEGER, "Distinct events or records made from the good rows.", False, minimum=0),
     Column("code_version", _T.TEXT, "Version of the cleaning code that made the rows.", False),
+    # --- audit -----------------------------------------------------------------------------------
+    Column("table_name", _T.TEXT, "Table of the lake that was judged.", False),
+    Column(
+        "severity",
+        _T.TEXT,
+        "What a failure does: 'blocks', 'marks' or 'warns' (catalog/rules.py).",
+        False,
+        values=("blocks", "marks", "warns"),
+    ),
+    Column("checked_count", _T.INTEGER, "Rows that the rule applied to; 1 for a law of the whole table.", False, minimum=0),
+    Column("failed_count", _T.INTEGER, "Of those, rows that break it.", False, minimum=0),
+    Column("sample", _T.TEXT, "Keys of some rows that break it, separated by ';'.", False),
+    Column("facts", _T.TEXT, "Numbers and sentences that show it, as JSON.", False),
+    Column("state_sha256", _T.TEXT, "State of the rows that were judged: SHA-256 of the names of their files.", False, pattern=_SHA256),
+    Column("rules_sha256", _T.TEXT, "SHA-256 of the rules that they were judged by.", False, pattern=_SHA256),
     # --- businesses, parcels, attribution -------------------------------------------------------
     Column(
         "business_id", _T.TEXT, "Lasting key of a business (places/business_ids.py): same name, licence or permit at the same place.", False
@@ -184,10 +269,11 @@ _ALL = (
         "business_parcel_id",
         _T.TEXT,
         "Stable key of a place with a business: 'parcel:' and the KIVA PIN, or 'address:' and the canonical address where no parcel is known.",
+        pattern="(?:parcel|address):.",
     ),
     Column("business_names", _T.TEXT, "Names of the active businesses on the place, sorted, separated by ';'."),
     Column("business_types", _T.TEXT, "Their licence classes and permit types, sorted, separated by ';'."),
-    Column("business_count", _T.INTEGER, "Active businesses on the place.", False),
+    Column("business_count", _T.INTEGER, "Active businesses on the place.", False, minimum=1),
     Column("is_active", _T.BOOLEAN, "The licence or permit is current in the newest snapshot.", False),
     Column("license_ids", _T.TEXT, "Licence ids of the business, sorted, separated by ';'.", source="licences id"),
     Column("permit_numbers", _T.TEXT, "Food permit numbers of the business, sorted, separated by ';'.", source="facility_permit"),
@@ -197,13 +283,14 @@ _ALL = (
         "How the parcel was found: 'parcel_key', 'address', 'address_corrected', 'point_in_polygon', 'name_and_address', 'decision' (a person "
         "said so) or 'none' (the address itself is the place).",
         False,
+        values=("parcel_key", "address", "address_corrected", "point_in_polygon", "name_and_address", "decision", "none"),
     ),
     Column("match_score", _T.NUMBER, "How well the parcel is known, 0 to 1; 0 where there is none."),
     Column("runner_up_parcel_id", _T.TEXT, "The best other parcel that any evidence names."),
     Column("runner_up_score", _T.NUMBER, "How well that evidence speaks for it, 0 to 1."),
     Column("candidates", _T.TEXT, "Parcels that came into question, best first: 'parcel 123 (0.95, why); ...'."),
     Column("suggested_parcel_id", _T.TEXT, "The best of the candidates."),
-    Column("file_line", _T.INTEGER, "Line of the file of decisions, 1 being its header.", False),
+    Column("file_line", _T.INTEGER, "Line of the file of decisions, 1 being its header.", False, minimum=2),
     Column("decision", _T.TEXT, "'parcel', 'no_parcel', 'same_as' or 'not_a_business'; as typed where the row is rejected.", False),
     Column("same_as_business_id", _T.TEXT, "The business that this one is a second name of; it stays, this one goes."),
     Column("decided_by", _T.TEXT, "Who decided."),
@@ -214,6 +301,7 @@ _ALL = (
         _T.TEXT,
         "'applied', 'waiting' (its business, or the one it is the same as, is in no register now) or 'rejected'.",
         False,
+        values=("applied", "waiting", "rejected"),
     ),
     Column("rejection_reason", _T.TEXT, "Why a decision was rejected, in a sentence; null where it was not."),
     Column("valid_from", _T.DATE, "First snapshot day on which the version holds.", False),
@@ -222,60 +310,106 @@ _ALL = (
     Column("snapshot_date", _T.DATE, "Newest register snapshot that the table has taken in; the same in every row.", False),
     Column("neighborhood", _T.TEXT, "Neighborhood that contains the place."),
     Column("evidence", _T.TEXT, "Registers that the row rests on, sorted, separated by ';'.", False),
-    Column("evidence_count", _T.INTEGER, "Register rows, or of a block known addresses, that the row rests on.", False),
-    Column("place_id", _T.TEXT, "A place, business or not: 'parcel:' and the KIVA PIN, or 'address:' and the canonical address.", False),
+    Column("evidence_count", _T.INTEGER, "Register rows, or of a block known addresses, that the row rests on.", False, minimum=1),
+    Column(
+        "place_id",
+        _T.TEXT,
+        "A place, business or not: 'parcel:' and the KIVA PIN, or 'address:' and the canonical address.",
+        False,
+        pattern="(?:parcel|address):.",
+    ),
     Column(
         "placed_by",
         _T.TEXT,
         "Why the place is set on the block: 'address', or 'nearest_block' for a parcel of which no register knows an address.",
         False,
+        values=("address", "nearest_block"),
     ),
     Column(
-        "attribution_method", _T.TEXT, "'parcel_key', 'equal_address', 'point_in_polygon', 'near_parcel', 'block_share' or 'none'.", False
+        "attribution_method",
+        _T.TEXT,
+        "'parcel_key', 'equal_address', 'point_in_polygon', 'near_parcel', 'block_share' or 'none'.",
+        False,
+        values=("parcel_key", "equal_address", "point_in_polygon", "near_parcel", "block_share", "none"),
     ),
     Column(
         "precision",
         _T.TEXT,
         "EXACT, NEAR, BLOCK, INTERSECTION, AREA or NONE: how well the event is tied to the place; never upgraded.",
         False,
+        values=("EXACT", "NEAR", "BLOCK", "INTERSECTION", "AREA", "NONE"),
     ),
     Column(
         "distance_m",
         _T.NUMBER,
         "Distance from the event's point to the parcel it is tied to (0 inside it), where both are known.",
         unit="metre",
+        minimum=0,
     ),
     Column(
         "candidate_count",
         _T.INTEGER,
         "How many places came into question: those that key and address (else the point) name, places on the block, or gazetteer rows.",
         False,
+        minimum=0,
     ),
-    Column("weight", _T.NUMBER, "Share of the event given to the place; the shares of an event sum to one.", False),
+    Column(
+        "weight", _T.NUMBER, "Share of the event given to the place; the shares of an event sum to one.", False, minimum=0, maximum=1.000001
+    ),
     Column(
         "exclusion_reason",
         _T.TEXT,
         "Why the event does not count for the place: 'officer_initiated', 'canceled_at_source' or 'duplicate_at_source'; null where it counts.",
+        values=("officer_initiated", "canceled_at_source", "duplicate_at_source"),
     ),
     # --- marts ----------------------------------------------------------------------------------
     Column("as_of", _T.DATE, "The day the row speaks about: only what was available before it is used.", False),
-    Column("risk_score", _T.NUMBER, "0 to 100: share of business parcels with a lower provisional risk, in per cent.", False),
-    Column("risk_rank", _T.INTEGER, "1 is the highest provisional risk; equal risks share a rank.", False),
-    Column("relative_risk", _T.NUMBER, "Provisional risk relative to the city's average business parcel (1.0).", False),
-    Column("homicide_count_365d", _T.INTEGER, "Homicide reports tied EXACT or NEAR to the place, 365 days before as_of.", False),
     Column(
-        "stale_sources", _T.TEXT, "Feeds that were stale, silent or failed when the row was made, separated by ';'; empty if none.", False
+        "risk_score",
+        _T.NUMBER,
+        "0 to 100: share of business parcels with a lower provisional risk, in per cent.",
+        False,
+        minimum=0,
+        maximum=100,
+    ),
+    Column("risk_rank", _T.INTEGER, "1 is the highest provisional risk; equal risks share a rank.", False, minimum=1),
+    Column("relative_risk", _T.NUMBER, "Provisional risk relative to the city's average business parcel (1.0).", False, minimum=0),
+    Column("homicide_count_365d", _T.INTEGER, "Homicide reports tied EXACT or NEAR to the place, 365 days before as_of.", False, minimum=0),
+    Column(
+        "stale_sources",
+        _T.TEXT,
+        "Feeds that were degraded, stale, silent or failed when the row was made, separated by ';'; empty if none.",
+        False,
+    ),
+    Column(
+        "covered_days_365d",
+        _T.INTEGER,
+        "Days of the 365 before as_of for which the feed's rows are there: from months that were pulled, up to its newest usable row.",
+        False,
+        "day",
+        minimum=0,
+        maximum=365,
+    ),
+    Column(
+        "coverage_pct",
+        _T.NUMBER,
+        "Mean share of the 365 days before as_of that the five event feeds cover; no event on a day without coverage means nothing.",
+        False,
+        "per cent",
+        minimum=0,
+        maximum=100,
     ),
     Column(
         "source_status",
         _T.TEXT,
-        "'fresh', 'stale' (nothing new for longer than its lag allows), 'silent' (no rows at all) or 'failed' (last refresh failed; last good data stands).",
+        "'fresh', 'degraded' (rows come, but a category or most of the volume does not), 'stale' (nothing new for longer than its lag allows), 'silent' (no rows at all) or 'failed' (last refresh failed; last good data stands).",
         False,
+        values=("fresh", "degraded", "stale", "silent", "failed"),
     ),
     Column("status_reason", _T.TEXT, "The status in a sentence.", False),
     Column("newest_report_date", _T.DATE, "Newest report date among the feed's events."),
-    Column("usual_lag_days", _T.INTEGER, "The feed's usual delay from event to publication.", False, "day"),
-    Column("snapshot_id", _T.TEXT, "The publish that wrote the row; ids sort in order of publication.", False),
+    Column("usual_lag_days", _T.INTEGER, "The feed's usual delay from event to publication.", False, "day", minimum=0),
+    Column("snapshot_id", _T.TEXT, "The publish that wrote the row; ids sort in order of publication.", False, pattern="s[0-9]{10}$"),
     Column("run_id", _T.TEXT, "Run that wrote the row.", False),
     Column("schema_version", _T.TEXT, "Version of the table's contract.", False),
 )
@@ -287,6 +421,11 @@ WINDOWS_DAYS = (90, 365)
 def count_column(feed: str, days: int) -> str:
     """Name of the column that counts a feed's EXACT and NEAR events in the days before as_of."""
     return f"{feed}_count_{days}d"
+
+
+def covered_column(feed: str) -> str:
+    """Name of the column with the days of the year before as_of for which a feed's rows are there."""
+    return f"{feed}_covered_days_365d"
 
 
 def weighted_column(feed: str, days: int) -> str:
@@ -305,6 +444,7 @@ _WINDOWED = tuple(
             f"{feed} events tied EXACT or NEAR to the place, {days} days before as_of.",
             False,
             "events",
+            minimum=0,
         ),
         Column(
             weighted_column(feed, days),
@@ -312,8 +452,22 @@ _WINDOWED = tuple(
             f"Shares of {feed} events known only to the place's block, {days} days before as_of.",
             False,
             "events",
+            minimum=0,
         ),
     )
 )
 
-COLUMNS: dict[str, Column] = {column.name: column for column in (*_ALL, *_WINDOWED)}
+_COVERED = tuple(
+    Column(
+        covered_column(feed),
+        Type.INTEGER,
+        f"Days of the 365 before as_of for which {feed} are there.",
+        False,
+        "day",
+        minimum=0,
+        maximum=365,
+    )
+    for feed in EVENT_FEEDS
+)
+
+COLUMNS: dict[str, Column] = {column.name: column for column in (*_ALL, *_WINDOWED, *_COVERED)}

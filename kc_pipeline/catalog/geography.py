@@ -17,9 +17,12 @@ CITY_HALL = (-94.577915, 39.100384)
 CITY_HALL_ADDRESS = r"^414\s+E(?:AST)?\s+12"  # here the point may stand
 SENTINEL_TOLERANCE_DEGREES = 2e-6
 
+CITY_NAME = "KANSAS CITY"
+CITY_ZIP_CODE_FORM = "64[01]"  # how they begin: the city's own and its Missouri neighbors' along the limits
 UNKNOWN_ZIP_CODES = frozenset({"99999", "00000"})
 UNKNOWN_ADDRESSES = frozenset({"", "UNKNOWN", "UNK", "99999", "NONE", "N/A", "NOT GIVEN"})
 
 # The first digit of a beat gives its patrol division (99 % of rows agree).
 DIVISION_OF_BEAT_DIGIT = {"1": "Central", "2": "Metro", "3": "East", "4": "North", "5": "South", "6": "Shoal Creek"}
 DIVISION_OF_AREA_CODE = {"CPD": "Central", "MPD": "Metro", "EPD": "East", "NPD": "North", "SPD": "South", "SCP": "Shoal Creek"}
+DIVISIONS = tuple(DIVISION_OF_AREA_CODE.values())

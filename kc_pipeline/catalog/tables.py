@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 
-from kc_pipeline.catalog.columns import COLUMNS, EVENT_FEEDS, WINDOWS_DAYS, Column, count_column, weighted_column
+from kc_pipeline.catalog.columns import COLUMNS, EVENT_FEEDS, WINDOWS_DAYS, Column, count_column, covered_column, weighted_column
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ _EVENT = (
 )  # fmt: skip
 _EVENT_TAIL = ("available_date", *PROVENANCE, "row_hash")
 _EVENT_EXTRA: dict[str, tuple[str, ...]] = {
-    "police_reports": ("offense_codes", "nibrs_codes", "is_domestic", "is_firearm_used", "beat", "division"),
-    "calls_911": ("priority", "is_officer_initiated", "beat", "division"),
+    "police_reports": ("offense_codes", "nibrs_codes", "is_domestic", "is_firearm_used", "beat", "division", "source_division", "city"),
+    "calls_911": ("priority", "is_officer_initiated", "beat", "division", "source_division"),
     "health_inspections": (
         "permit_number",
         "establishment_name",
@@ -89,6 +89,7 @@ _SCORE = (
     "relative_risk", "homicide_count_365d",
 )  # fmt: skip
 _WINDOWED = tuple(name(feed, days) for feed in EVENT_FEEDS for days in WINDOWS_DAYS for name in (count_column, weighted_column))
+_COVERED = tuple(covered_column(feed) for feed in EVENT_FEEDS)
 
 _TABLES = (
     *(
@@ -111,6 +112,11 @@ _TABLES = (
         ("feed", "data_set", "month"),
         ("feed", "data_set", "month", "pull_id", "content_sha256", "received_count", "good_count", "quarantined_count", "duplicate_count", "event_count", "code_version"),
         "feed",
+    ),
+    Table(
+        "quality/audit", "one rule on one part of one table: how many rows it applied to and how many break it", ("table_name", "rule", "month"),
+        ("table_name", "rule", "month", "severity", "checked_count", "failed_count", "sample", "facts", "state_sha256", "rules_sha256"),
+        "table_name",
     ),
     Table(
         "core/gazetteer", "one exact address, hundred-block or corner of the city, and where it lies", ("address_kind", "address_key"),
@@ -158,14 +164,14 @@ _TABLES = (
     ),
     Table(
         "marts/business_risk", "one business parcel on one day", ("as_of", "business_parcel_id"),
-        (*_SCORE, *_WINDOWED, "stale_sources", *_PUBLISHED), "as_of", "team:risk", _PUBLISHED[:2],
+        (*_SCORE, *_WINDOWED, *_COVERED, "coverage_pct", "stale_sources", *_PUBLISHED), "as_of", "team:risk", _PUBLISHED[:2],
     ),
     Table(
         "marts/source_quality", "one feed on one day", ("as_of", "feed"),
-        ("as_of", "feed", "source_status", "status_reason", "received_count", "good_count", "quarantined_count", "duplicate_count", "event_count", "newest_report_date", "usual_lag_days", *_PUBLISHED),
+        ("as_of", "feed", "source_status", "status_reason", "received_count", "good_count", "quarantined_count", "duplicate_count", "event_count", "newest_report_date", "usual_lag_days", "covered_days_365d", *_PUBLISHED),
         "as_of", "team:data-engineering", _PUBLISHED[:2],
     ),
 )  # fmt: skip
 
 TABLES: dict[str, Table] = {table.name: table for table in _TABLES}
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "1.1.0"

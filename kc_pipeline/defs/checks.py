@@ -1,11 +1,12 @@
-"""One check step per clean or core table: the laws of quality/ as asset checks."""
+"""One check step per audited table: the rules of catalog/rules.py as asset checks."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from kc_pipeline.catalog.sources import FEEDS, Feed
+from kc_pipeline.catalog.rules import AUDITED_TABLES, CONTRACT, RULES, Rule, Severity
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import audits
@@ -13,94 +14,85 @@ from kc_pipeline.defs.steps import audits
 if TYPE_CHECKING:
     from kc_pipeline.quality.checks import Finding
 
-_LAWS = {
-    "key_is_unique": "No key occurs twice.",
-    "every_received_row_is_accounted_for": "Source rows received are good, quarantined or duplicates, and nothing else.",
-    "nearly_all_rows_are_good": "At least 97 % of the source rows are usable.",
-    "coordinates_lie_in_the_region": "No coordinates outside the Kansas City region remain.",
-}
 
+def build_checks(table: str) -> dg.AssetChecksDefinition:
+    """Checks on one table: its contract as one, each rule of our own as one.
 
-def build_clean_checks(feed: Feed) -> dg.AssetChecksDefinition:
-    """Checks on one feed's clean table; a failure of a blocking one keeps the marts as they were."""
-    table = f"clean/{feed.name}"
-    has_position = "latitude" in TABLES[table].column_names
-    laws = [law for law in _LAWS if law != "coordinates_lie_in_the_region" or has_position]
-    key = dg.AssetKey(table.split("/"))
-
-    @dg.multi_asset_check(
-        name=f"check_{feed.name}",
-        specs=[dg.AssetCheckSpec(law, asset=key, description=_LAWS[law], blocking=True) for law in laws],
-    )
-    def check(platform: dg.ResourceParam[Platform]) -> Iterator[dg.AssetCheckResult]:
-        from kc_pipeline.quality.checks import check_clean_table
-
-        account = platform.lake.read("quality/reconciliation", partitions=[feed.name])
-        yield from _results(key, check_clean_table(table, platform.lake.read(table), account))
-
-    return check
-
-
-def build_core_checks(
-    table: str, laws: Mapping[str, str], judge: Callable[[Platform], "Iterable[Finding]"], warning_only: Iterable[str] = ()
-) -> dg.AssetChecksDefinition:
-    """Checks on one core table.
-
-    Args:
-        table: its name.
-        laws: name of each law -> what it says.
-        judge: finds whether they hold.
-        warning_only: laws whose failure does not keep the marts from being made.
+    A failure of one that blocks keeps what is built on the table, and what was published, as they were.
     """
     key = dg.AssetKey(table.split("/"))
-    mild = set(warning_only)
+    own = [rule for rule in RULES[table] if not rule.is_derived]
+    derived = len(RULES[table]) - len(own)
+    says = f"All {derived} rules that follow from the table's contract hold: types, nulls, sets, ranges, forms."
+    specs = [
+        dg.AssetCheckSpec(CONTRACT, asset=key, description=says, blocking=True),
+        *(
+            dg.AssetCheckSpec(
+                r.name, asset=key, description=r.says, blocking=r.severity is Severity.BLOCKS, metadata={"severity": r.severity}
+            )
+            for r in own
+        ),
+    ]
 
-    @dg.multi_asset_check(
-        name=f"check_{key.path[-1]}",
-        specs=[dg.AssetCheckSpec(law, asset=key, description=says, blocking=law not in mild) for law, says in laws.items()],
-    )
-    def check(platform: dg.ResourceParam[Platform]) -> Iterator[dg.AssetCheckResult]:
-        yield from _results(key, judge(platform))
+    @dg.multi_asset_check(name=f"check_{table.replace('/', '_')}", specs=specs)
+    def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.AssetCheckResult]:
+        findings = {finding.law: finding for finding in audits.audit_table(platform, table, _day(context, platform, table))}
+        report = audits.write_report(platform, context.run.run_id)
+        shared: dict[str, Any] = {"report": dg.MetadataValue.path(str(report))}
+        if table.startswith("clean/"):
+            shared["quarantine"] = dg.MetadataValue.asset(dg.AssetKey(["quarantine", key.path[-1]]))
+        yield _contract_result(key, [findings[rule.name] for rule in RULES[table] if rule.is_derived], shared)
+        for rule in own:
+            yield _result(key, rule, findings[rule.name], shared)
 
     return check
 
 
-def _results(key: dg.AssetKey, findings: "Iterable[Finding]") -> Iterator[dg.AssetCheckResult]:
-    for finding in findings:
-        severity = dg.AssetCheckSeverity.ERROR if finding.blocks else dg.AssetCheckSeverity.WARN
-        yield dg.AssetCheckResult(
-            passed=finding.passed, asset_key=key, check_name=finding.law, severity=severity, metadata=dict(finding.facts)
-        )
+def _day(context: dg.AssetCheckExecutionContext, platform: Platform, table: str) -> date | None:
+    """Of a mart, the day of the run, else the newest there is."""
+    if TABLES[table].layer != "marts":
+        return None
+    day = context.partition_key if context.has_partition_key else max(platform.lake.partitions(table), default=None)
+    if day is None:
+        raise dg.Failure(f"{table} has no day yet; materialize one first", allow_retries=False)
+    return date.fromisoformat(day)
 
 
-_UNIQUE = {"key_is_unique": _LAWS["key_is_unique"]}
-CLEAN_CHECKS = [build_clean_checks(feed) for feed in FEEDS.values()]
-CORE_CHECKS = [
-    build_core_checks(
-        "core/gazetteer",
-        _UNIQUE | {"positions_have_a_radius": "Every position lies in the region and says how far it may be off."},
-        audits.judge_gazetteer,
-    ),
-    build_core_checks(
-        "core/businesses",
-        _UNIQUE
-        | {
-            "parcels_exist": "No business stands on a parcel that the register does not know.",
-            "enough_businesses_have_a_parcel": "Most active businesses are matched to a parcel.",
+def _result(key: dg.AssetKey, rule: Rule, finding: "Finding", shared: dict[str, Any]) -> dg.AssetCheckResult:
+    noticed = {"noticed": dg.MetadataValue.md("\n".join(f"- {said}" for said in finding.sentences))} if finding.sentences else {}
+    return dg.AssetCheckResult(
+        passed=finding.passed,
+        asset_key=key,
+        check_name=rule.name,
+        severity=dg.AssetCheckSeverity.ERROR if rule.severity is Severity.BLOCKS else dg.AssetCheckSeverity.WARN,
+        description=" ".join(finding.sentences[:3]) or None,
+        metadata={**finding.facts, **noticed, **shared},
+    )
+
+
+def _contract_result(key: dg.AssetKey, findings: "Iterable[Finding]", shared: dict[str, Any]) -> dg.AssetCheckResult:
+    """The derived rules of a table as one result, with those that are broken as a table."""
+    findings = list(findings)
+    broken = [finding for finding in findings if not finding.passed]
+    lines = ["| rule | what was found |", "|---|---|", *(f"| {f.law} | {_told(f.facts)} |" for f in broken)]
+    return dg.AssetCheckResult(
+        passed=not broken,
+        asset_key=key,
+        check_name=CONTRACT,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "rules": len(findings),
+            "broken_rules": len(broken),
+            "checked_values": sum(int(f.facts.get("checked", 0)) for f in findings),
+            "broken_values": sum(int(f.facts.get("failed", 0)) for f in findings),
+            **({"broken": dg.MetadataValue.md("\n".join(lines))} if broken else {}),
+            **shared,
         },
-        audits.judge_businesses,
-        ["enough_businesses_have_a_parcel"],
-    ),
-    build_core_checks(
-        "core/event_attribution",
-        _UNIQUE
-        | {
-            "shares_sum_to_one": "The shares of each event, the unattributed one included, sum to one.",
-            "every_event_is_attributed": "Every clean event is there, and no other.",
-            "precision_is_not_upgraded": "No event is tied to a place more exactly than its source knows.",
-            "enough_events_are_located": "Each feed's share of events with a position is not below what is usual for it.",
-        },
-        audits.judge_attribution,
-        ["enough_events_are_located"],
-    ),
-]
+    )
+
+
+def _told(facts: dict[str, int | float | str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in facts.items())
+
+
+CHECKS = [build_checks(table) for table in AUDITED_TABLES]

@@ -1,53 +1,22 @@
 """Laws that the core tables must obey: nothing lost between events and places, nothing claimed beyond what is known."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 
-from kc_pipeline.catalog.geography import REGION_EAST, REGION_NORTH, REGION_SOUTH, REGION_WEST
+from kc_pipeline.catalog.rules import LEAST_LOCATED_SHARE, LEAST_ON_PARCEL_SHARE
 from kc_pipeline.quality.checks import Finding
 
-# Share of a feed's events that must have a position, of their own or by their address. Measured on recorded rows: police
-# 90 to 95 %, 311 over 99 %; a feed far below has changed the form of its addresses.
-LEAST_LOCATED_SHARE: Mapping[str, float] = {
-    "police_reports": 0.85,
-    "calls_911": 0.80,
-    "health_inspections": 0.90,
-    "streetlight_outages": 0.95,
-    "dumping_complaints": 0.95,
-}
-# Share of active businesses that must stand on a known parcel, where the parcel register has addresses at all.
-LEAST_ON_PARCEL_SHARE = 0.80
 _TIED_BY = {"EXACT": {"parcel_key", "equal_address", "point_in_polygon"}, "NEAR": {"near_parcel"}}
 _ROUNDING = 1e-6
 
 
-def check_key(rows: pd.DataFrame, key: tuple[str, ...]) -> Finding:
-    """Whether no key occurs twice."""
-    repeated = rows[rows.duplicated(list(key))]
-    sample = ", ".join("|".join(map(str, values)) for values in repeated[list(key)].head(5).itertuples(index=False))
-    facts: dict[str, int | float | str] = {"rows": len(rows), "repeated": len(repeated), "sample": sample}
-    return Finding("key_is_unique", repeated.empty, True, facts)
-
-
-def check_gazetteer(gazetteer: pd.DataFrame) -> list[Finding]:
-    """Whether every position lies in the region and says how far it may be off."""
-    placed = gazetteer["latitude"].notna()
-    inside = gazetteer["latitude"].between(REGION_SOUTH, REGION_NORTH) & gazetteer["longitude"].between(REGION_WEST, REGION_EAST)
-    bad = gazetteer[placed & ~(inside & gazetteer["error_radius_m"].gt(0))]
-    facts: dict[str, int | float | str] = {"positions": int(placed.sum()), "bad": len(bad), "sample": _sample(bad["address_key"])}
-    return [check_key(gazetteer, ("address_kind", "address_key")), Finding("positions_have_a_radius", bad.empty, True, facts)]
-
-
 def check_businesses(businesses: pd.DataFrame, parcels: pd.DataFrame) -> list[Finding]:
-    """Whether businesses are distinct, on parcels that exist, and most of them on one."""
+    """Whether businesses stand on parcels that exist, and most of them on one."""
     unknown = businesses[businesses["parcel_id"].notna() & ~businesses["parcel_id"].isin(parcels["parcel_id"])]
     active = businesses[businesses["is_active"]]
     share = float(active["parcel_id"].notna().mean()) if len(active) else 1.0
     addressed = float(parcels["address"].notna().mean()) if len(parcels) else 0.0
     least = LEAST_ON_PARCEL_SHARE * addressed
     return [
-        check_key(businesses, ("business_id",)),
         Finding("parcels_exist", unknown.empty, True, {"unknown": len(unknown), "sample": _sample(unknown["business_id"])}),
         Finding(
             "enough_businesses_have_a_parcel", share >= least, False,
@@ -69,7 +38,6 @@ def check_attribution(attribution: pd.DataFrame, events: pd.DataFrame, located: 
     known = pd.Index(events["event_id"].unique())
     missing, strange = known.difference(total.index), total.index.difference(known)
     return [
-        check_key(attribution, ("event_id", "business_parcel_id")),
         Finding("shares_sum_to_one", off.empty, True, {"events": len(total), "off": len(off), "sample": _sample(off.index.to_series())}),
         Finding(
             "every_event_is_attributed", missing.empty and strange.empty, True,

@@ -4,6 +4,7 @@ A reader sees a table before or after a commit, never in between.  Every version
 retention properties tell other tools not to.  What did not change is not written again.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -117,13 +118,28 @@ class Lake:
         opened = self._open(table)
         if opened is None:
             return set()
-        column = TABLES[table].partition
-        found: dict[str, bool] = {} if column else {"": True}
+        found: dict[str, bool] = {} if TABLES[table].partition else {"": True}
         for uri in opened.file_uris():
-            file = Path(uri.removeprefix("file://"))
-            part = unquote(file.parent.name.partition("=")[2]) if column else ""
-            found[part] = found.get(part, True) and file.exists()
+            part = self._partition_of(table, uri)
+            found[part] = found.get(part, True) and Path(uri.removeprefix("file://")).exists()
         return {part for part, is_whole in found.items() if is_whole}
+
+    def states(self, table: str) -> dict[str, str]:
+        """Partition value ('' for a table without partitions) -> digest that changes whenever its files do."""
+        opened = self._open(table)
+        if opened is None:
+            return {}
+        files: dict[str, list[str]] = {}
+        for uri in opened.file_uris():
+            files.setdefault(self._partition_of(table, uri), []).append(Path(uri).name)
+        if TABLES[table].partition is None and not files:
+            files[""] = []
+        return {part: hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest() for part, names in files.items()}
+
+    def stored_schema(self, table: str) -> pa.Schema | None:
+        """Columns and types as they are stored, whatever the contract says; None before the first write."""
+        opened = self._open(table)
+        return None if opened is None else pa.schema(opened.schema().to_arrow())
 
     def write(
         self,
@@ -170,6 +186,11 @@ class Lake:
             return DeltaTable(self.path(table), version=version)
         except TableNotFoundError:
             return None
+
+    @staticmethod
+    def _partition_of(table: str, uri: str) -> str:
+        """Partition value that a data file belongs to, by the name of its folder."""
+        return unquote(Path(uri).parent.name.partition("=")[2]) if TABLES[table].partition else ""
 
     def _changed_partitions(self, contract: Table, rows: pa.Table, partitions: Sequence[str] | None) -> list[str]:
         if partitions is None:

@@ -77,7 +77,7 @@ class Warehouse:
         )  # fmt: skip
         self._histories = {mart: _history_table(mart, self._metadata) for mart in PUBLISHED_MARTS}
         self._metadata.create_all(self.engine)
-        self._create_views()
+        self._create_views(self._add_columns())
 
     @property
     def location(self) -> str:
@@ -154,12 +154,28 @@ class Warehouse:
         if moved.rowcount != 1:
             raise PublishConflictError(f"{mart}: the pointer left {seen.snapshot_id} while {snapshot_id} was being published; run again")
 
-    def _create_views(self) -> None:
+    def _add_columns(self) -> set[str]:
+        """Give histories of an earlier minor version the columns that were added since; snapshots of before have none there."""
+        inspector, changed = sa.inspect(self.engine), set()
+        with self.engine.begin() as connection:
+            quote = connection.dialect.identifier_preparer.quote
+            for mart, history in self._histories.items():
+                held = {column["name"] for column in inspector.get_columns(history.name)}
+                for column in history.columns:
+                    if column.name not in held:
+                        kind = column.type.compile(connection.dialect)
+                        connection.execute(sa.text(f"ALTER TABLE {quote(history.name)} ADD COLUMN {quote(column.name)} {kind}"))
+                        changed.add(mart)
+        return changed
+
+    def _create_views(self, changed: set[str]) -> None:
         present = set(sa.inspect(self.engine).get_view_names())
         with self.engine.begin() as connection:
             for mart, view in PUBLISHED_MARTS.items():
-                if view in present:
+                if view in present and mart not in changed:
                     continue
+                if view in present:
+                    connection.execute(sa.text(f"DROP VIEW {view}"))
                 history = self._histories[mart]
                 columns = ", ".join(f"h.{name}" for name in TABLES[mart].column_names)
                 connection.execute(

@@ -20,7 +20,7 @@ from kc_pipeline.catalog.geography import (
 _CROSSING = r"\s(?:and|at)\s|&|//|@|(?<![\d\s])\s*/\s*(?!\d)"
 _NUMBERED = r"\d+(?:\s*-\s*\d+)?(?:\s+\d/\d)?[A-Da-d]?\s+\S"
 _ORDINAL_STREET = r"(?i)\d+ (?:st|ter|te|av|ave|pl)\s*(?:$|(?<=\s)(?:and|at)\b|[&/@])"
-_ZIP = r"(\d{5})(?:-\d{4})?$"
+_ZIP = r"(\d{5})(?:-?\d{4})?$"
 
 
 def clean_positions(rows: pd.DataFrame) -> pd.DataFrame:
@@ -64,7 +64,7 @@ def clean_addresses(rows: pd.DataFrame, is_exact: pd.Series | bool) -> pd.DataFr
 
 
 def clean_beats(rows: pd.DataFrame, area: str) -> pd.DataFrame:
-    """Beat and patrol division; beats such as 999 belong to none.
+    """Beat, its patrol division (beats such as 999 belong to none), and the division that the source names.
 
     Args:
         rows: frame with beat (text).
@@ -74,7 +74,7 @@ def clean_beats(rows: pd.DataFrame, area: str) -> pd.DataFrame:
     code = rows[area].str.upper()
     names = {name.upper(): name for name in DIVISION_OF_AREA_CODE.values()}
     of_area = code.map(DIVISION_OF_AREA_CODE).astype("str").fillna(code.map(names).astype("str"))
-    return pd.DataFrame({"beat": rows["beat"], "division": of_beat.fillna(of_area)})
+    return pd.DataFrame({"beat": rows["beat"], "division": of_beat.fillna(of_area), "source_division": of_area})
 
 
 def clean_parcel_ids(parcel_ids: pd.Series) -> pd.Series:
@@ -98,7 +98,7 @@ def _zip_codes(rows: pd.DataFrame, address: pd.Series) -> pd.Series:
     of_city = rows["city"] if "city" in rows else pd.Series(None, index=rows.index, dtype="str")
     in_address = address.where(address.str.contains("kansas city", case=False).fillna(False).astype(bool))
     found = pd.Series(None, index=rows.index, dtype="str")
-    for texts, pattern in ((own, r"^" + _ZIP), (of_city, r"^" + _ZIP), (in_address, _ZIP)):
+    for texts, pattern in ((own, r"^" + _ZIP), (of_city, r"^" + _ZIP), (in_address, r"(?<!\d)" + _ZIP)):
         candidate = texts[found.isna() & texts.notna()].str.extract(pattern)[0].astype("str")
         found = found.fillna(candidate.mask(candidate.isin(UNKNOWN_ZIP_CODES)).reindex(rows.index))
     return found

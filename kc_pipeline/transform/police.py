@@ -31,6 +31,7 @@ def clean(raw: pa.Table) -> CleanResult:
         is_domestic=rows["domestic_flag"].str.upper().map(_FLAG).astype("boolean"),
         is_firearm_used=rows["firearm_flag"].str.upper().map(_FLAG).astype("boolean"),
         severity=_categories(nibrs, rows).map(_SEVERITY).astype("int64"),
+        city=rows["city"].str.upper().mask(rows["city"].str.fullmatch(r"[\d-]+").fillna(False).astype(bool)),
         source_category=nibrs.fillna(rows["description"]).fillna(rows["offense"]).fillna(rows["nibrs"]),
     )
     events = merge_rows(rows, ("is_domestic", "is_firearm_used")).set_index("event_id")

@@ -6,6 +6,7 @@ import dagster as dg
 
 from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.defs.freshness import refreshed_within_lag
 from kc_pipeline.defs.metadata import note_other_months, table_metadata
 from kc_pipeline.defs.partitions import MONTHS
 from kc_pipeline.defs.resources import Platform
@@ -30,6 +31,7 @@ def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
             metadata=table_metadata(table),
             description=description,
             partitions_def=MONTHS if is_event else None,
+            freshness_policy=refreshed_within_lag(feed),
         )
 
     @dg.multi_asset(

@@ -7,6 +7,7 @@ import dagster as dg
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
+from kc_pipeline.defs.freshness import EVERY_MORNING
 from kc_pipeline.defs.metadata import counts_table, table_metadata
 from kc_pipeline.defs.partitions import DAYS
 from kc_pipeline.defs.resources import Platform
@@ -24,7 +25,8 @@ _RISK, _QUALITY = TABLES["marts/business_risk"], TABLES["marts/source_quality"]
     owners=[_QUALITY.owner],
     metadata=table_metadata(_QUALITY),
     automation_condition=WHEN_CORE_IS_DONE,
-    description="How each feed stands on a day: fresh, stale, silent or failed, and what became of its rows. Silent is not safe.",
+    freshness_policy=EVERY_MORNING,
+    description="How each feed stands on a day: fresh, degraded, stale, silent or failed, and what became of its rows. Silent is not safe.",
 )
 def source_quality(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """marts/source_quality."""
@@ -45,6 +47,7 @@ def source_quality(context: dg.AssetExecutionContext, platform: dg.ResourceParam
     owners=[_RISK.owner],
     metadata=table_metadata(_RISK),
     automation_condition=WHEN_CORE_IS_DONE,
+    freshness_policy=EVERY_MORNING,
     description=(
         "Each business parcel's counts, provisional score and rank on a day. Counts are EXACT and NEAR events only; shares of "
         "block-level events stand apart in the `_weighted_` columns. The score says where help is needed, never who is at fault."
@@ -71,6 +74,7 @@ def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
     kinds={"sqlalchemy"},
     owners=["team:data-engineering"],
     automation_condition=WHEN_CORE_IS_DONE,
+    freshness_policy=EVERY_MORNING,
     description="The day's marts in the BI warehouse: appended to the history, shown by the v1 views if no later day is shown.",
 )
 def published_snapshots(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:

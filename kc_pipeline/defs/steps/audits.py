@@ -1,24 +1,134 @@
-"""Whether the tables are right: the laws of quality/ on the rows of the lake."""
+"""Whether the tables are right: the rules of catalog/rules.py on the rows of the lake, and what was found, kept in quality/audit."""
 
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.rules import REGISTER_FLOORS
+from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps.drifts import check_drift
 from kc_pipeline.defs.steps.frames import read_frame
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from kc_pipeline.quality.checks import Finding
 
-
-def judge_gazetteer(platform: Platform) -> "list[Finding]":
-    """Whether the gazetteer obeys its laws."""
-    from kc_pipeline.quality.places import check_gazetteer
-
-    return check_gazetteer(read_frame(platform, "core/gazetteer"))
+PARTS_AT_ONCE = 24
+_LEDGER = ("feed", "business_parcel_id", "report_date", "available_date", "precision", "weight", "exclusion_reason")
 
 
-def judge_businesses(platform: Platform) -> "list[Finding]":
-    """Whether the businesses obey their laws."""
+def audit_table(platform: Platform, table: str, day: date | None = None) -> "list[Finding]":
+    """Judge a table by all its rules, and keep what was found in quality/audit.
+
+    Parts (months) whose files and rules are as they were when they were judged are not read again; laws of the whole table
+    are, since they speak of other tables too.
+
+    Args:
+        platform: what to work on.
+        table: name in the catalogue.
+        day: of a mart, the day that is judged; other days keep what was found of them.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    from kc_pipeline.catalog.render import to_arrow
+    from kc_pipeline.quality.audit import WHOLE, as_audit_rows, audit_rows, audit_types, needed_columns, verdicts
+
+    lake = platform.lake
+    states = lake.states(table) or {WHOLE: _state_of({})}
+    if day is not None:
+        states = {day.isoformat(): states.get(day.isoformat(), _state_of({}))}
+    platform.progress(f"audit {table}")
+    known = read_frame(platform, "quality/audit", partitions=[table])
+    held = _still_true(known, table, states)
+    fresh = sorted(set(states) - set(held["month"]))
+    judged = []
+    for start in range(0, len(fresh), PARTS_AT_ONCE):
+        parts = fresh[start : start + PARTS_AT_ONCE]
+        rows = lake.read(table, columns=needed_columns(table), partitions=parts if TABLES[table].partition else None)
+        judged.append(audit_rows(table, rows, {part: states[part] for part in parts}))
+    of_rows = pd.concat([held, *judged], ignore_index=True)
+    of_table = [audit_types(table, lake.stored_schema(table)), *_judge_whole(platform, table, day)]
+    elsewhere = known[~known["month"].isin([*states, WHOLE])] if day is not None else known.iloc[:0]
+    everything = pd.concat([elsewhere, of_rows, as_audit_rows(table, of_table, _state_of(states))], ignore_index=True)
+    schema = to_arrow(TABLES["quality/audit"])
+    lake.write("quality/audit", pa.Table.from_pandas(everything[schema.names], schema=schema, preserve_index=False), partitions=[table])
+    return [*of_table, *verdicts(table, of_rows)]
+
+
+def write_report(platform: Platform, run_id: str) -> Path:
+    """The report of a run: what every rule found, as Markdown; replaced whole as tables are judged."""
+    from kc_pipeline.quality.report import audit_report
+
+    path = report_path(platform, run_id)
+    text = audit_report(read_frame(platform, "quality/audit"), read_frame(platform, "quality/reconciliation"), run_id, platform.now())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".writing")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+    return path
+
+
+def report_path(platform: Platform, run_id: str) -> Path:
+    """Where the report of a run lies."""
+    return platform.settings.data_dir / "reports" / f"audit-{run_id}.md"
+
+
+def _state_of(states: Mapping[str, str]) -> str:
+    import hashlib
+
+    return hashlib.sha256(repr(sorted(states.items())).encode()).hexdigest()
+
+
+def _still_true(known: "pd.DataFrame", table: str, states: Mapping[str, str]) -> "pd.DataFrame":
+    """What was found of parts that are as they were, by rules that are as they are."""
+    from kc_pipeline.quality.audit import row_rules, rules_sha256
+
+    rules = [rule.name for rule in row_rules(table)]
+    valid = known[
+        known["rule"].isin(rules)
+        & known["rules_sha256"].eq(rules_sha256(table))
+        & known["state_sha256"].eq(known["month"].map(dict(states)))
+    ]
+    return valid[valid.groupby("month")["rule"].transform("nunique").eq(len(rules))]
+
+
+def _judge_whole(platform: Platform, table: str, day: date | None) -> "list[Finding]":
+    """Laws of the whole table and between tables."""
+    from kc_pipeline.quality.checks import check_keys
+
+    key = list(TABLES[table].key)
+    parts = [day.isoformat()] if day is not None else None
+    found = [check_keys(table, platform.lake.read(table, columns=key, partitions=parts))]
+    layer, _, name = table.partition("/")
+    if layer == "clean":
+        return [*found, *_judge_clean(platform, name)]
+    if day is not None:
+        return [*found, *_JUDGES_OF_DAYS[table](platform, day)]
+    return [*found, *(_JUDGES[table](platform) if table in _JUDGES else [])]
+
+
+def _judge_clean(platform: Platform, feed: str) -> "list[Finding]":
+    from kc_pipeline.quality import checks
+
+    table = f"clean/{feed}"
+    found = [checks.check_good_share(read_frame(platform, "quality/reconciliation", partitions=[feed]))]
+    if feed in REGISTER_FLOORS:
+        found.append(checks.check_register_size(feed, platform.lake.count(table)))
+    if feed == "business_licenses":
+        columns = ["license_id", "business_type", "business_name", "address"]
+        found.append(checks.check_license_ids(read_frame(platform, table, columns)))
+    if feed in ("property_violations", "dangerous_buildings"):
+        register = read_frame(platform, "clean/parcels", ["parcel_id"])["parcel_id"].dropna()
+        found.append(checks.check_parcel_numbers(table, read_frame(platform, table, ["parcel_id"])["parcel_id"], register))
+    return [*found, *(check_drift(platform, feed) if feed in EVENT_FEEDS else [])]
+
+
+def _judge_businesses(platform: Platform) -> "list[Finding]":
     from kc_pipeline.quality.places import check_businesses
 
     columns = ["business_id", "parcel_id", "is_active"]
@@ -26,8 +136,7 @@ def judge_businesses(platform: Platform) -> "list[Finding]":
     return check_businesses(read_frame(platform, "core/businesses", columns), parcels)
 
 
-def judge_attribution(platform: Platform) -> "list[Finding]":
-    """Whether the attribution ledger obeys its laws."""
+def _judge_attribution(platform: Platform) -> "list[Finding]":
     import pandas as pd
 
     from kc_pipeline.quality.places import check_attribution
@@ -36,3 +145,27 @@ def judge_attribution(platform: Platform) -> "list[Finding]":
     events = pd.concat([read_frame(platform, f"clean/{feed}", columns) for feed in EVENT_FEEDS], ignore_index=True)
     ledger = read_frame(platform, "core/event_attribution", ["event_id", "business_parcel_id", "attribution_method", "precision", "weight"])
     return check_attribution(ledger, events, read_frame(platform, "core/located_addresses", ["address", "address_precision", "latitude"]))
+
+
+def _judge_source_quality(platform: Platform, day: date) -> "list[Finding]":
+    from kc_pipeline.quality.marts import check_source_quality
+
+    return check_source_quality(read_frame(platform, "marts/source_quality", partitions=[day.isoformat()]))
+
+
+def _judge_business_risk(platform: Platform, day: date) -> "list[Finding]":
+    from kc_pipeline.quality.marts import check_business_risk
+
+    rows, quality = (read_frame(platform, f"marts/{mart}", partitions=[day.isoformat()]) for mart in ("business_risk", "source_quality"))
+    places = read_frame(platform, "core/business_parcels", ["business_parcel_id"])["business_parcel_id"]
+    return check_business_risk(rows, places, read_frame(platform, "core/event_attribution", list(_LEDGER)), quality, day)
+
+
+_JUDGES: "Mapping[str, Callable[[Platform], list[Finding]]]" = {
+    "core/businesses": _judge_businesses,
+    "core/event_attribution": _judge_attribution,
+}
+_JUDGES_OF_DAYS: "Mapping[str, Callable[[Platform, date], list[Finding]]]" = {
+    "marts/source_quality": _judge_source_quality,
+    "marts/business_risk": _judge_business_risk,
+}

@@ -3,9 +3,10 @@
 from datetime import date
 from typing import TYPE_CHECKING
 
-from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.columns import EVENT_FEEDS, covered_column
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps.drifts import doubts_about
 from kc_pipeline.defs.steps.frames import read_frame, write_mart
 
 if TYPE_CHECKING:
@@ -16,28 +17,36 @@ if TYPE_CHECKING:
 def judge_sources(platform: Platform, as_of: date, run_id: str) -> "Commit":
     """marts/source_quality of a day."""
     from kc_pipeline.extract.status import read_failures
-    from kc_pipeline.quality.sources import source_quality
+    from kc_pipeline.quality.sources import covered_days, source_quality
 
-    newest = {}
+    account = read_frame(platform, "quality/reconciliation")
+    newest, covered = {}, {}
     for feed in EVENT_FEEDS:
         seen = read_frame(platform, f"clean/{feed}", ["report_date", "available_date"])
         usable = seen[(seen["available_date"] <= as_of) & (seen["report_date"] < as_of)]
-        newest[feed] = usable["report_date"].max() if len(usable) else None
-    account = read_frame(platform, "quality/reconciliation")
+        oldest, newest[feed] = (usable["report_date"].min(), usable["report_date"].max()) if len(usable) else (None, None)
+        covered[feed] = covered_days(set(account.loc[account["feed"] == feed, "month"]), oldest, newest[feed], as_of)
     counts = {feed: platform.lake.count(f"clean/{feed}") for feed in FEEDS}
-    rows = source_quality(account, counts, newest, read_failures(platform.settings.raw_dir), as_of)
+    failures, doubts = read_failures(platform.settings.raw_dir), {feed: doubts_about(platform, feed, as_of) for feed in EVENT_FEEDS}
+    rows = source_quality(account, counts, newest, failures, as_of, doubts, covered)
     return write_mart(platform, "marts/source_quality", rows, as_of, run_id, ["quality/reconciliation"])
 
 
 def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "Commit":
     """marts/business_risk of a day."""
-    from kc_pipeline.quality.sources import stale_event_feeds
+    from kc_pipeline.quality.sources import COVERAGE_DAYS, stale_event_feeds
     from kc_pipeline.risk.score import count_events, score_places
 
     inputs = ["core/business_parcels", "core/event_attribution"]
     rows = score_places(count_events(read_frame(platform, inputs[0]), read_frame(platform, inputs[1]), as_of))
     quality = read_frame(platform, "marts/source_quality", partitions=[as_of.isoformat()])
-    rows = rows.assign(as_of=as_of, stale_sources=stale_event_feeds(quality))
+    covered = quality.set_index("feed")["covered_days_365d"].reindex(list(EVENT_FEEDS))
+    rows = rows.assign(
+        as_of=as_of,
+        stale_sources=stale_event_feeds(quality),
+        coverage_pct=round(100.0 * float(covered.mean()) / COVERAGE_DAYS, 2),
+        **{covered_column(feed): int(days) for feed, days in covered.items()},
+    )
     return write_mart(platform, "marts/business_risk", rows, as_of, run_id, inputs)
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from kc_pipeline.quality.checks import Finding
-from kc_pipeline.quality.places import check_attribution, check_businesses, check_gazetteer
+from kc_pipeline.quality.places import check_attribution, check_businesses
 
 EVENTS = pd.DataFrame(
     {
@@ -55,7 +55,6 @@ def test_a_ledger_that_keeps_every_event_whole_passes_but_tells_that_few_are_loc
         (changed(1, precision="EXACT"), "precision_is_not_upgraded"),
         (changed(0, attribution_method="block_share"), "precision_is_not_upgraded"),
         (changed(0, precision="NEAR"), "precision_is_not_upgraded"),
-        (pd.concat([LEDGER, LEDGER.iloc[:1].assign(weight=0.0)]), "key_is_unique"),
     ],
 )
 def test_a_ledger_that_breaks_a_law_is_stopped(ledger: pd.DataFrame, law: str) -> None:
@@ -70,19 +69,6 @@ def test_an_event_that_one_source_knows_exactly_may_be_tied_exactly() -> None:
     assert "precision_is_not_upgraded" not in failed(
         check_attribution(changed(1, precision="EXACT", attribution_method="parcel_key"), twice, LOCATED)
     )
-
-
-def test_positions_need_a_radius_and_lie_in_the_region() -> None:
-    rows = pd.DataFrame(
-        {
-            "address_kind": "block", "address_key": ["1 A ST", "2 A ST", "3 A ST"], "latitude": [39.1, 39.1, None],
-            "longitude": [-94.5, -94.5, None], "error_radius_m": [50.0, 50.0, None],
-        }
-    )  # fmt: skip
-    assert failed(check_gazetteer(rows)) == set()
-    assert failed(check_gazetteer(rows.assign(error_radius_m=[50.0, 0.0, None]))) == {"positions_have_a_radius"}
-    assert failed(check_gazetteer(rows.assign(latitude=[39.1, 41.0, None]))) == {"positions_have_a_radius"}
-    assert failed(check_gazetteer(rows.assign(address_key="1 A ST"))) == {"key_is_unique"}
 
 
 def test_businesses_stand_on_parcels_that_exist_and_most_on_one() -> None:

@@ -9,24 +9,10 @@ import pytest
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.quality.checks import check_clean_table
-from kc_pipeline.quality.sources import source_quality, stale_event_feeds
+from kc_pipeline.quality.checks import check_good_share, check_keys, check_license_ids, check_parcel_numbers, check_register_size
+from kc_pipeline.quality.sources import covered_days, source_quality, stale_event_feeds
 
 AS_OF = date(2026, 7, 1)
-
-
-def streets(*keys: str) -> pa.Table:
-    schema = to_arrow(TABLES["clean/streets"])
-    values = {"record_id": list(keys), "data_set": ["x"] * len(keys), "pull_id": ["1"] * len(keys), "row_hash": ["h"] * len(keys)}
-    columns = [
-        pa.array(values[f.name], f.type)
-        if f.name in values
-        else pa.array([0] * len(keys), f.type)
-        if not f.nullable
-        else pa.nulls(len(keys), f.type)
-        for f in schema
-    ]
-    return pa.table(columns, schema=schema)
 
 
 def account(feed: str = "streets", received: int = 100, good: int = 100, quarantined: int = 0, duplicates: int = 0) -> pa.Table:
@@ -37,33 +23,55 @@ def account(feed: str = "streets", received: int = 100, good: int = 100, quarant
     return pa.Table.from_pylist([row], schema=to_arrow(TABLES["quality/reconciliation"]))
 
 
-def failed(rows: pa.Table, said: pa.Table) -> set[str]:
-    return {finding.law for finding in check_clean_table("clean/streets", rows, said) if not finding.passed}
+def test_a_repeated_key_is_found() -> None:
+    assert check_keys("clean/streets", pa.table({"record_id": ["a", "b"]})).passed
+    found = check_keys("clean/streets", pa.table({"record_id": ["a", "b", "a"]}))
+    assert (found.passed, found.facts) == (False, {"rows": 3, "distinct_keys": 2, "sample": "a"})
 
 
-def test_good_rows_pass_every_law() -> None:
-    assert failed(streets("a", "b"), account()) == set()
+@pytest.mark.parametrize(("good", "quarantined", "duplicates", "passed"), [(97, 3, 0, True), (96, 3, 1, True), (96, 4, 0, False)])
+def test_too_many_bad_rows_are_found(good: int, quarantined: int, duplicates: int, passed: bool) -> None:
+    said = account(good=good, quarantined=quarantined, duplicates=duplicates).to_pandas()
+    assert check_good_share(said).passed is passed
 
 
-def test_each_law_can_fail() -> None:
-    assert failed(streets("a", "a"), account()) == {"key_is_unique"}
-    assert failed(streets("a"), account(received=101)) == {"every_received_row_is_accounted_for"}
-    assert failed(streets("a"), account(good=96, quarantined=4)) == {"nearly_all_rows_are_good"}
-    assert failed(streets("a"), account(good=97, quarantined=3)) == set()
+def test_a_feed_without_rows_has_no_bad_share() -> None:
+    assert check_good_share(account(received=0, good=0).to_pandas()).passed
 
 
-def test_coordinates_outside_the_region_are_found() -> None:
-    schema = to_arrow(TABLES["clean/dumping_complaints"])
-    values = {"event_id": ["a", "b", "c"], "latitude": [39.1, 27.9, None], "longitude": [-94.5, -82.7, None]}
-    rows = pa.table([pa.array(values.get(f.name, [None] * 3), f.type) for f in schema], schema=schema)
-    findings = {finding.law: finding for finding in check_clean_table("clean/dumping_complaints", rows, account())}
-    assert findings["coordinates_lie_in_the_region"].facts == {"outside": 1, "sample": "b"}
-    assert not findings["coordinates_lie_in_the_region"].passed
+@pytest.mark.parametrize(("rows", "passed"), [(0, True), (49, False), (50, True)])
+def test_a_register_that_lost_most_of_its_rows_is_found(rows: int, passed: bool) -> None:
+    assert check_register_size("business_licenses", rows).passed is passed
 
 
-def quality(good: dict[str, int], newest: dict[str, date | None], failures: dict[str, str] | None = None) -> dict[str, tuple[str, str]]:
+def licences(*rows: tuple[str, str, str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["license_id", "business_type", "address"]).assign(business_name="CORNER STORE")
+
+
+def test_licence_ids_may_repeat_by_class_alone() -> None:
+    found = check_license_ids(licences(("1", "Liquor", "1 MAIN ST"), ("1", "Tobacco", "1 MAIN ST"), ("2", "Liquor", "1 MAIN ST")))
+    assert found.passed
+    assert found.sentences == ("business_licenses: 3 rows are 2 licence ids; 1 of them have a row for each of several licence classes.",)
+    assert not check_license_ids(licences(("1", "Liquor", "1 MAIN ST"), ("1", "Liquor", "1 MAIN ST"))).passed
+    assert not check_license_ids(licences(("1", "Liquor", "1 MAIN ST"), ("1", "Tobacco", "9 OAK ST"))).passed
+
+
+def test_parcel_numbers_that_no_register_knows_are_found() -> None:
+    numbers = pd.Series(["1"] * 95 + ["9"] * 5 + [None])
+    assert check_parcel_numbers("clean/property_violations", numbers, ["1", "2"]).passed
+    found = check_parcel_numbers("clean/property_violations", numbers.replace("1", "8"), ["1"])
+    assert (found.passed, found.facts["unknown"], found.facts["sample"]) == (False, 100, "8, 9")
+    assert check_parcel_numbers("clean/property_violations", numbers, []).passed  # there is no register to compare with
+
+
+def quality(
+    good: dict[str, int],
+    newest: dict[str, date | None],
+    failures: dict[str, str] | None = None,
+    doubts: dict[str, list[str]] | None = None,
+) -> dict[str, tuple[str, str]]:
     said = pa.concat_tables([account(feed, count, count) for feed, count in good.items()]).to_pandas()
-    rows = source_quality(said, dict.fromkeys(FEEDS, 3), newest, failures or {}, AS_OF)
+    rows = source_quality(said, dict.fromkeys(FEEDS, 3), newest, failures or {}, AS_OF, doubts or {}, {})
     assert rows["event_count"].eq(3).all()
     assert set(rows["feed"]) == set(FEEDS)
     return {row["feed"]: (row["source_status"], row["status_reason"]) for row in rows.to_dict("records")}
@@ -95,3 +103,31 @@ def test_stale_event_feeds_are_listed_by_name() -> None:
         {"feed": ["calls_911", "streets", "police_reports", "dumping_complaints"], "source_status": ["silent", "silent", "fresh", "failed"]}
     )
     assert stale_event_feeds(frame) == "calls_911;dumping_complaints"
+
+
+def test_a_feed_of_which_a_category_is_silent_is_degraded_and_says_which() -> None:
+    newest = {"dumping_complaints": date(2026, 6, 30)}
+    said = quality({"dumping_complaints": 5}, newest, doubts={"dumping_complaints": ["'Dumping' is silent.", "'Trash' too."]})
+    assert said["dumping_complaints"] == ("degraded", "'Dumping' is silent. 'Trash' too.")
+
+
+def test_lateness_is_told_before_doubts() -> None:
+    newest = {"dumping_complaints": date(2026, 1, 30)}
+    assert quality({"dumping_complaints": 5}, newest, doubts={"dumping_complaints": ["x"]})["dumping_complaints"][0] == "stale"
+
+
+@pytest.mark.parametrize(
+    ("pulled", "oldest", "newest", "days"),
+    [
+        ({"2026-05", "2026-06"}, date(2026, 5, 3), date(2026, 6, 30), 61),
+        ({"2026-05", "2026-06"}, date(2026, 5, 3), date(2026, 6, 10), 41),
+        ({"2026-06"}, date(2024, 5, 3), date(2026, 6, 30), 30),
+        ({"whole"}, date(2026, 6, 1), date(2026, 6, 10), 10),
+        ({"whole"}, date(2020, 6, 1), date(2026, 6, 30), 365),
+        ({"2026-06"}, None, None, 0),
+    ],
+)
+def test_days_are_covered_from_what_was_pulled_up_to_the_newest_row(
+    pulled: set[str], oldest: date | None, newest: date | None, days: int
+) -> None:
+    assert covered_days(pulled, oldest, newest, AS_OF) == days

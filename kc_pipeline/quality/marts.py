@@ -1,0 +1,90 @@
+"""Laws of the marts: every place scored, every count that of the ledger, every doubt about a source named."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+
+from kc_pipeline.catalog.columns import EVENT_FEEDS, WINDOWS_DAYS, count_column
+from kc_pipeline.catalog.sources import FEEDS
+from kc_pipeline.quality.checks import Finding
+from kc_pipeline.quality.sources import stale_event_feeds
+
+Facts = dict[str, int | float | str]
+_TIED = ("EXACT", "NEAR")
+
+
+def check_source_quality(rows: pd.DataFrame) -> list[Finding]:
+    """Whether every feed is judged, and every event feed fresh.
+
+    Args:
+        rows: marts/source_quality of one day.
+    """
+    missing = sorted(set(FEEDS) - set(rows["feed"]))
+    doubtful = rows[rows["feed"].isin(EVENT_FEEDS) & (rows["source_status"] != "fresh")]
+    return [
+        Finding("every_feed_is_judged", not missing, True, {"feeds": len(rows), "missing": ", ".join(missing)}),
+        Finding(
+            "sources_are_fresh", doubtful.empty, False, {"not_fresh": len(doubtful), "sample": ", ".join(doubtful["feed"])},
+            tuple(doubtful["status_reason"]),
+        ),
+    ]  # fmt: skip
+
+
+def check_business_risk(rows: pd.DataFrame, places: pd.Series, ledger: pd.DataFrame, quality: pd.DataFrame, as_of: date) -> list[Finding]:
+    """Whether a day's risk table is whole and says what it is made from.
+
+    Args:
+        rows: marts/business_risk of the day.
+        places: business_parcel_id of core/business_parcels.
+        ledger: core/event_attribution: feed, business_parcel_id, report_date, available_date, precision, weight, exclusion_reason.
+        quality: marts/source_quality of the day.
+        as_of: the day.
+    """
+    scored = pd.Index(rows["business_parcel_id"])
+    missing, strange = pd.Index(places).difference(scored), scored.difference(pd.Index(places))
+    facts: Facts = {"places": len(places), "missing": len(missing), "unknown": len(strange), "sample": ", ".join([*missing, *strange][:5])}
+    return [
+        Finding("every_place_is_scored", missing.empty and strange.empty, True, facts),
+        _counts_finding(rows, ledger, as_of),
+        _ranks_finding(rows),
+        _stale_sources_finding(rows, quality),
+    ]
+
+
+def _counts_finding(rows: pd.DataFrame, ledger: pd.DataFrame, as_of: date) -> Finding:
+    """Sums over all places against sums over the ledger, counted apart from the score's own counting."""
+    at_place = ledger["business_parcel_id"].notna() & ledger["exclusion_reason"].isna() & ledger["precision"].isin(_TIED)
+    in_time = ledger["available_date"].le(as_of) & ledger["report_date"].lt(as_of)
+    usable = ledger[at_place & in_time]
+    facts: Facts = {}
+    wrong = []
+    for days in WINDOWS_DAYS:
+        events = usable[usable["report_date"] >= as_of - timedelta(days=days)].groupby("feed")["weight"].sum()
+        for feed in EVENT_FEEDS:
+            column = count_column(feed, days)
+            in_ledger, in_mart = round(float(events.get(feed, 0.0))), int(rows[column].sum())
+            facts[column] = in_mart
+            if in_ledger != in_mart:
+                wrong.append(f"{column}: {in_mart} in the mart, {in_ledger} in the ledger")
+    return Finding("counts_are_those_of_the_ledger", not wrong, True, facts | {"sample": "; ".join(wrong)})
+
+
+def _ranks_finding(rows: pd.DataFrame) -> Finding:
+    ordered = rows.sort_values(["relative_risk", "risk_rank"], ascending=[False, True])
+    rank, score = (ordered[name].to_numpy(float) for name in ("risk_rank", "risk_score"))
+    holds = (np.diff(rank) >= 0) & (np.diff(score) <= 0)
+    wrong = ordered["business_parcel_id"].iloc[1:][~holds]
+    starts_at_one = not len(rank) or rank[0] == 1
+    return Finding(
+        "ranks_follow_the_risk",
+        wrong.empty and starts_at_one,
+        True,
+        {"rows": len(rows), "wrong": len(wrong), "sample": ", ".join(wrong.head(5))},
+    )
+
+
+def _stale_sources_finding(rows: pd.DataFrame, quality: pd.DataFrame) -> Finding:
+    said, known = sorted(rows["stale_sources"].unique()), stale_event_feeds(quality)
+    sample = "" if said in ([], [known]) else f"the rows say {said}, source_quality says {known!r}"
+    return Finding("stale_sources_are_named", not sample, True, {"stale_sources": known or "none", "sample": sample})
