@@ -44,6 +44,8 @@ def print_run(console: Console, platform: "Platform", result: "RunReport", secon
         console.print(f"[red]failed[/red] {step}: {escape(message)}", highlight=False)
     for check in result.failed_checks:
         console.print(f"[red]blocking check failed[/red] {check}; what was published before stays", highlight=False)
+    if result.audit:
+        console.print(f"What the audit found: {result.audit}", highlight=False, soft_wrap=True)
     if not result.published:
         console.print("[red]Nothing new was published.[/red]")
         return

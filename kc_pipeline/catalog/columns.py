@@ -210,7 +210,12 @@ _ALL = (
     Column("land_use_code", _T.TEXT, "Land-use code of the parcel.", source="parcels LANDUSECODE"),
     Column("owner_name", _T.TEXT, "Owner in the public parcel register; never a feature of any model.", source="parcels OWN_NAME"),
     Column("geometry", _T.GEOMETRY, "Shape as WKB, EPSG:4326: polygon, line or point."),
-    Column("geometry_kind", _T.TEXT, "'polygon' or 'point' (a centroid that cannot contain anything).", values=("polygon", "point")),
+    Column(
+        "geometry_kind",
+        _T.TEXT,
+        "'polygon', 'point' (a centroid that cannot contain anything) or 'address' (a place whose parcel is not known).",
+        values=("polygon", "point", "address"),
+    ),
     Column("record_id", _T.TEXT, "Key of one record of a reference set.", False),
     Column("license_id", _T.TEXT, "Licence number; one per business, repeated for each class.", source="licences id"),
     Column("business_type", _T.TEXT, "Licence class (NAICS wording) or permit type."),
@@ -247,7 +252,7 @@ _ALL = (
     Column("event_count", _T.INTEGER, "Distinct events or records made from the good rows.", False, minimum=0),
     Column("code_version", _T.TEXT, "Version of the cleaning code that made the rows.", False),
     # --- audit -----------------------------------------------------------------------------------
-    Column("table_name", _T.TEXT, "Table of the lake that was judged.", False),
+    Column("table_name", _T.TEXT, "Table of the lake that was judged, with a dot for the slash: 'clean.parcels'.", False),
     Column(
         "severity",
         _T.TEXT,
@@ -310,7 +315,7 @@ _ALL = (
     Column("snapshot_date", _T.DATE, "Newest register snapshot that the table has taken in; the same in every row.", False),
     Column("neighborhood", _T.TEXT, "Neighborhood that contains the place."),
     Column("evidence", _T.TEXT, "Registers that the row rests on, sorted, separated by ';'.", False),
-    Column("evidence_count", _T.INTEGER, "Register rows, or of a block known addresses, that the row rests on.", False, minimum=1),
+    Column("evidence_count", _T.INTEGER, "Register rows, or of a block known addresses, that the row rests on.", False, minimum=0),
     Column(
         "place_id",
         _T.TEXT,

@@ -10,7 +10,7 @@ from kc_pipeline.defs.assets.core import CORE_ASSETS
 from kc_pipeline.defs.assets.marts import MART_ASSETS
 from kc_pipeline.defs.assets.raw import RAW_ASSETS
 from kc_pipeline.defs.automation import build_automation_sensor, build_schedule, ingest_job, marts_job
-from kc_pipeline.defs.checks import CHECKS
+from kc_pipeline.defs.checks import ASSET_CHECKS
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.settings import load_settings
 
@@ -26,7 +26,7 @@ def build_defs(*, platform: Platform | None = None, environ: Mapping[str, str] |
     is_on = platform.settings.schedules_on
     return dg.Definitions(
         assets=[*RAW_ASSETS, *CLEAN_ASSETS, *CORE_ASSETS, *MART_ASSETS],
-        asset_checks=CHECKS,
+        asset_checks=ASSET_CHECKS,
         jobs=[ingest_job, marts_job],
         schedules=[build_schedule(is_on)],
         sensors=[build_automation_sensor(is_on)],

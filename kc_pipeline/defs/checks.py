@@ -1,12 +1,14 @@
-"""One check step per audited table: the rules of catalog/rules.py as asset checks."""
+"""One check step per audited table: the rules of the catalogue as a few asset checks, each with a table of its rules."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from kc_pipeline.catalog.rules import AUDITED_TABLES, CONTRACT, RULES, Rule, Severity
+from kc_pipeline.catalog.own_rules import CHECKS
+from kc_pipeline.catalog.rule_model import Rule, Severity
+from kc_pipeline.catalog.rules import AUDITED_TABLES, RULES, check_of
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import audits
@@ -14,36 +16,31 @@ from kc_pipeline.defs.steps import audits
 if TYPE_CHECKING:
     from kc_pipeline.quality.checks import Finding
 
+_SHOWN_FACTS = 6
+
 
 def build_checks(table: str) -> dg.AssetChecksDefinition:
-    """Checks on one table: its contract as one, each rule of our own as one.
+    """The checks of one table.
 
     A failure of one that blocks keeps what is built on the table, and what was published, as they were.
     """
     key = dg.AssetKey(table.split("/"))
-    own = [rule for rule in RULES[table] if not rule.is_derived]
-    derived = len(RULES[table]) - len(own)
-    says = f"All {derived} rules that follow from the table's contract hold: types, nulls, sets, ranges, forms."
+    rules: dict[str, list[Rule]] = {}
+    for rule in RULES[table]:
+        rules.setdefault(check_of(rule), []).append(rule)
     specs = [
-        dg.AssetCheckSpec(CONTRACT, asset=key, description=says, blocking=True),
-        *(
-            dg.AssetCheckSpec(
-                r.name, asset=key, description=r.says, blocking=r.severity is Severity.BLOCKS, metadata={"severity": r.severity}
-            )
-            for r in own
-        ),
+        dg.AssetCheckSpec(name, asset=key, description=CHECKS[name][0], blocking=any(rule.severity is Severity.BLOCKS for rule in shown))
+        for name, shown in rules.items()
     ]
 
     @dg.multi_asset_check(name=f"check_{table.replace('/', '_')}", specs=specs)
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.AssetCheckResult]:
         findings = {finding.law: finding for finding in audits.audit_table(platform, table, _day(context, platform, table))}
-        report = audits.write_report(platform, context.run.run_id)
-        shared: dict[str, Any] = {"report": dg.MetadataValue.path(str(report))}
+        shared: dict[str, Any] = {"report": dg.MetadataValue.path(str(audits.write_report(platform, context.run.run_id)))}
         if table.startswith("clean/"):
             shared["quarantine"] = dg.MetadataValue.asset(dg.AssetKey(["quarantine", key.path[-1]]))
-        yield _contract_result(key, [findings[rule.name] for rule in RULES[table] if rule.is_derived], shared)
-        for rule in own:
-            yield _result(key, rule, findings[rule.name], shared)
+        for name, shown in rules.items():
+            yield _result(key, name, shown, [findings[rule.name] for rule in shown], shared)
 
     return check
 
@@ -58,41 +55,38 @@ def _day(context: dg.AssetCheckExecutionContext, platform: Platform, table: str)
     return date.fromisoformat(day)
 
 
-def _result(key: dg.AssetKey, rule: Rule, finding: "Finding", shared: dict[str, Any]) -> dg.AssetCheckResult:
-    noticed = {"noticed": dg.MetadataValue.md("\n".join(f"- {said}" for said in finding.sentences))} if finding.sentences else {}
-    return dg.AssetCheckResult(
-        passed=finding.passed,
-        asset_key=key,
-        check_name=rule.name,
-        severity=dg.AssetCheckSeverity.ERROR if rule.severity is Severity.BLOCKS else dg.AssetCheckSeverity.WARN,
-        description=" ".join(finding.sentences[:3]) or None,
-        metadata={**finding.facts, **noticed, **shared},
-    )
-
-
-def _contract_result(key: dg.AssetKey, findings: "Iterable[Finding]", shared: dict[str, Any]) -> dg.AssetCheckResult:
-    """The derived rules of a table as one result, with those that are broken as a table."""
-    findings = list(findings)
-    broken = [finding for finding in findings if not finding.passed]
-    lines = ["| rule | what was found |", "|---|---|", *(f"| {f.law} | {_told(f.facts)} |" for f in broken)]
+def _result(
+    key: dg.AssetKey, name: str, rules: Sequence[Rule], findings: "Sequence[Finding]", shared: dict[str, Any]
+) -> dg.AssetCheckResult:
+    """Several rules as one result: it fails where one of them does, and as an error where that one blocks."""
+    broken = [rule for rule, finding in zip(rules, findings, strict=True) if not finding.passed]
+    sentences = [sentence for finding in findings for sentence in finding.sentences]
+    counted = [finding.facts for finding in findings if "checked" in finding.facts]
+    totals = {f"values_{name}": sum(int(facts[name]) for facts in counted) for name in ("checked", "failed")} if counted else {}
     return dg.AssetCheckResult(
         passed=not broken,
         asset_key=key,
-        check_name=CONTRACT,
-        severity=dg.AssetCheckSeverity.ERROR,
+        check_name=name,
+        severity=dg.AssetCheckSeverity.ERROR if any(rule.severity is Severity.BLOCKS for rule in broken) else dg.AssetCheckSeverity.WARN,
+        description=" ".join([*(rule.says for rule in broken[:3]), *sentences[:3]]) or None,
         metadata={
-            "rules": len(findings),
+            "rules": len(rules),
             "broken_rules": len(broken),
-            "checked_values": sum(int(f.facts.get("checked", 0)) for f in findings),
-            "broken_values": sum(int(f.facts.get("failed", 0)) for f in findings),
-            **({"broken": dg.MetadataValue.md("\n".join(lines))} if broken else {}),
+            **totals,
+            **({"noticed": dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in sentences))} if sentences else {}),
+            "every_rule": _rules_table(rules, findings),
             **shared,
         },
     )
 
 
-def _told(facts: dict[str, int | float | str]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in facts.items())
+def _rules_table(rules: Sequence[Rule], findings: "Sequence[Finding]") -> dg.MarkdownMetadataValue:
+    """Every rule of a check, those that are broken first, with the numbers that show it."""
+    lines = ["| rule | holds | what was found | what a failure does |", "|---|---|---|---|"]
+    for rule, finding in sorted(zip(rules, findings, strict=True), key=lambda pair: pair[1].passed):
+        facts = "; ".join(f"{name} {value}" for name, value in list(finding.facts.items())[:_SHOWN_FACTS] if value != "")
+        lines.append(f"| {rule.name} | {'yes' if finding.passed else '**no**'} | {facts.replace('|', '/')} | {rule.severity} |")
+    return dg.MetadataValue.md("\n".join(lines))
 
 
-CHECKS = [build_checks(table) for table in AUDITED_TABLES]
+ASSET_CHECKS = [build_checks(table) for table in AUDITED_TABLES]

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import dagster as dg
 
 from kc_pipeline.defs.automation import month_range_tags
 from kc_pipeline.defs.build import build_defs
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps.audits import report_path
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -23,6 +25,7 @@ class RunReport:
         failed_checks: 'asset: check' of blocking checks that failed.
         published: whether the marts were made and published.
         pulls: feed -> parts (months or snapshots) newly pulled, and parts that hold what they held before.
+        audit: the report of the audit; None if no table was judged.
     """
 
     as_of: date
@@ -30,6 +33,7 @@ class RunReport:
     failed_checks: list[str]
     published: bool
     pulls: dict[str, tuple[int, int]]
+    audit: Path | None
 
 
 def run_once(platform: Platform, as_of: date | Callable[[Platform], date], instance: dg.DagsterInstance) -> RunReport:
@@ -53,11 +57,17 @@ def run_once(platform: Platform, as_of: date | Callable[[Platform], date], insta
     failed_checks = _failed_checks(ingest)
     day = as_of(platform) if callable(as_of) else as_of
     if failed_checks:
-        return RunReport(day, failures, failed_checks, False, pulls)
+        return RunReport(day, failures, failed_checks, False, pulls, _audit(platform, ingest))
     marts = defs.resolve_job_def("marts").execute_in_process(
         instance=instance, partition_key=day.isoformat(), run_config=_QUIET, raise_on_error=False
     )
-    return RunReport(day, failures | _failures(marts), _failed_checks(marts), marts.success, pulls)
+    return RunReport(day, failures | _failures(marts), _failed_checks(marts), marts.success, pulls, _audit(platform, marts, ingest))
+
+
+def _audit(platform: Platform, *runs: dg.ExecuteInProcessResult) -> Path | None:
+    """The report of the first of some runs that judged a table."""
+    paths = (report_path(platform, run.run_id) for run in runs)
+    return next((path for path in paths if path.exists()), None)
 
 
 def _failed_checks(result: dg.ExecuteInProcessResult) -> list[str]:

@@ -13,7 +13,8 @@ import pandas as pd
 import pyarrow as pa
 
 from kc_pipeline.catalog.render import to_arrow
-from kc_pipeline.catalog.rules import RULES, Between, Complete, InOrder, InSet, Matches, RowLaw, Rule, Severity, TableLaw, TypesHold
+from kc_pipeline.catalog.rule_model import Between, Complete, InOrder, InSet, Matches, RowLaw, Rule, Severity, TableLaw, TypesHold
+from kc_pipeline.catalog.rules import RULES
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.quality.checks import Finding
 
@@ -164,6 +165,19 @@ def audit_types(table: str, stored: pa.Schema | None) -> Finding:
     broken = broken_rows(suite_of(table, [rule]), types.assign(**{_ROW: types.index}), _ROW).get(rule.name, [])
     sample = ", ".join(f"{name}: {is_} instead of {should}" for name, is_, should in types.loc[broken].itertuples(index=False))
     return Finding(rule.name, not broken, True, {"columns": len(names), "wrong": len(broken), "sample": sample})
+
+
+def known_finding(table: str, audit: pd.DataFrame, state: str) -> Finding | None:
+    """What was found of a table's types, if neither the table nor its rules changed since.
+
+    Args:
+        table: name in the catalogue.
+        audit: its rows of quality/audit.
+        state: digest of its state.
+    """
+    rule = next(rule for rule in RULES[table] if isinstance(rule.test, TypesHold))
+    rows = audit[(audit["rule"] == rule.name) & (audit["state_sha256"] == state) & (audit["rules_sha256"] == rules_sha256(table))]
+    return None if rows.empty else Finding(rule.name, not rows["failed_count"].iloc[0], True, json.loads(rows["facts"].iloc[0]))
 
 
 def as_audit_rows(table: str, findings: Sequence[Finding], state: str) -> pd.DataFrame:

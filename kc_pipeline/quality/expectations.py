@@ -13,7 +13,7 @@ import pandas as pd
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.expectations.expectation import Expectation
 
-from kc_pipeline.catalog.rules import Between, Complete, InOrder, InSet, Matches, RowLaw, Rule, Severity, TableLaw, TypesHold
+from kc_pipeline.catalog.rule_model import Between, Complete, InOrder, InSet, Matches, RowLaw, Rule, Severity, TableLaw, TypesHold
 
 # Columns that are added to the rows before they are validated.
 LAW_PREFIX = "law: "

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from kc_pipeline.catalog.rules import LEAST_LOCATED_SHARE, LEAST_ON_PARCEL_SHARE
+from kc_pipeline.catalog.own_rules import LEAST_LOCATED_SHARE, LEAST_ON_PARCEL_SHARE
 from kc_pipeline.quality.checks import Finding
 
 _TIED_BY = {"EXACT": {"parcel_key", "equal_address", "point_in_polygon"}, "NEAR": {"near_parcel"}}

@@ -1,20 +1,22 @@
 """The report of an audit as Markdown: what failed and what that does, what was noticed, and every table's score."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from kc_pipeline.catalog.geography import TIME_ZONE
-from kc_pipeline.catalog.rules import RULES, Rule, Severity
+from kc_pipeline.catalog.rule_model import Rule, Severity
+from kc_pipeline.catalog.rules import RULES
 
 _DOES = {
     Severity.BLOCKS: "**blocks**: nothing built on it was published",
     Severity.MARKS: "marks the source in stale_sources",
     Severity.WARNS: "warns",
 }
+Totals = Mapping[tuple[str, str], tuple[int, int]]
 _COUNTS = ["received_count", "good_count", "quarantined_count", "duplicate_count"]
 
 
@@ -28,9 +30,10 @@ def audit_report(audit: pd.DataFrame, account: pd.DataFrame, run_id: str, at: da
         at: moment of the report.
     """
     audit = _newest_days(audit)
-    totals = audit.groupby(["table_name", "rule"], sort=False)[["checked_count", "failed_count"]].sum()
-    judged = [(table, rule) for table, rules in RULES.items() for rule in rules if (table, rule.name) in totals.index]
-    failed = [(table, rule) for table, rule in judged if _fails(rule, *totals.loc[(table, rule.name)])]
+    sums = audit.groupby(["table_name", "rule"], sort=False)[["checked_count", "failed_count"]].sum()
+    totals = {key: (int(checked), int(broken)) for key, checked, broken in sums.itertuples()}
+    judged = [(table, rule) for table, rules in RULES.items() for rule in rules if (table, rule.name) in totals]
+    failed = [(table, rule) for table, rule in judged if _fails(rule, *totals[(table, rule.name)])]
     failed.sort(key=lambda pair: list(Severity).index(pair[1].severity))
     when = at.astimezone(ZoneInfo(TIME_ZONE)).strftime("%Y-%m-%d %H:%M %Z")
     by_severity = ", ".join(f"{sum(rule.severity is s for _, rule in failed)} {_VERB[s]}" for s in Severity)
@@ -81,21 +84,22 @@ def _fails(rule: Rule, checked: int, failed: int) -> bool:
     return failed > (1 - rule.least_share) * checked + 1e-9
 
 
-def _failed_row(audit: pd.DataFrame, totals: pd.DataFrame, table: str, rule: Rule) -> Sequence[str]:
+def _failed_row(audit: pd.DataFrame, totals: Totals, table: str, rule: Rule) -> Sequence[str]:
     of_rule = audit[(audit["table_name"] == table) & (audit["rule"] == rule.name) & (audit["failed_count"] > 0)]
     sample = ", ".join(";".join(of_rule["sample"]).split(";")[:5])
-    checked, failed = totals.loc[(table, rule.name)]
+    checked, failed = totals[(table, rule.name)]
     return (table, rule.name, _DOES[rule.severity], _number(failed), _number(checked), sample, rule.says)
 
 
 def _sentences(audit: pd.DataFrame) -> list[str]:
-    said = [sentence for facts in audit["facts"] if "sentences" in facts for sentence in json.loads(facts)["sentences"]]
+    told = audit.loc[audit["facts"].str.contains('"sentences"', regex=False), "facts"]
+    said = [sentence for facts in told for sentence in json.loads(facts)["sentences"]]
     return list(dict.fromkeys(said))
 
 
-def _tolerated(totals: pd.DataFrame, judged: Sequence[tuple[str, Rule]], failed: Sequence[tuple[str, Rule]]) -> Iterable[Sequence[str]]:
+def _tolerated(totals: Totals, judged: Sequence[tuple[str, Rule]], failed: Sequence[tuple[str, Rule]]) -> Iterable[Sequence[str]]:
     for table, rule in judged:
-        checked, broken = totals.loc[(table, rule.name)]
+        checked, broken = totals[(table, rule.name)]
         if broken and (table, rule) not in failed:
             yield table, rule.name, _number(broken), _number(checked), f"{rule.least_share:.0%}"
 

@@ -37,7 +37,7 @@ from kc_pipeline.sandbox.truth import Truth, plant
 
 __all__ = ["ANCHOR_DATE", "CityTruth", "build_city", "built_through", "window_start"]
 
-VERSION = 2
+VERSION = 3
 DEFAULT_SCALE, DEFAULT_SEED, DEFAULT_MONTHS = 0.05, 230_573, 24
 _MARKER = "city.json"
 

@@ -108,7 +108,9 @@ def fill_registers(layout: Layout, scale: float, seed: int) -> Registers:
     businesses["is_home"] = (businesses.index >= len(place)) & (businesses["parcel"] >= 0)
     businesses["license_id"] = (rng.permutation(2_000_000)[: len(businesses)] * 1024 + 7_168).astype(str)
     repeated = rng.choice(np.arange(1, len(businesses)), max(1, rows - count), replace=False)
-    class_names = np.array(CLASSES, dtype=object)[rng.integers(0, len(CLASSES), len(repeated))]
+    drawn, names = rng.integers(0, len(CLASSES), len(repeated)), np.array(CLASSES, dtype=object)
+    own = businesses["business_type"].to_numpy(dtype=object)[repeated]
+    class_names = names[np.where(names[drawn] == own, (drawn + 1) % len(CLASSES), drawn)]  # a licence has each class once
     classes = pd.DataFrame({"business": repeated, "business_type": class_names})
     return Registers(businesses, classes, _permits(businesses, layout, scale, seed), _dangerous(layout, scale, seed))
 

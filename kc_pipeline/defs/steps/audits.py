@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
-from kc_pipeline.catalog.rules import REGISTER_FLOORS
+from kc_pipeline.catalog.own_rules import REGISTER_FLOORS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.drifts import check_drift
@@ -36,14 +36,14 @@ def audit_table(platform: Platform, table: str, day: date | None = None) -> "lis
     import pyarrow as pa
 
     from kc_pipeline.catalog.render import to_arrow
-    from kc_pipeline.quality.audit import WHOLE, as_audit_rows, audit_rows, audit_types, needed_columns, verdicts
+    from kc_pipeline.quality.audit import WHOLE, as_audit_rows, audit_rows, audit_types, known_finding, needed_columns, verdicts
 
     lake = platform.lake
     states = lake.states(table) or {WHOLE: _state_of({})}
     if day is not None:
         states = {day.isoformat(): states.get(day.isoformat(), _state_of({}))}
     platform.progress(f"audit {table}")
-    known = read_frame(platform, "quality/audit", partitions=[table])
+    known = read_audit(platform, [table])
     held = _still_true(known, table, states)
     fresh = sorted(set(states) - set(held["month"]))
     judged = []
@@ -52,12 +52,26 @@ def audit_table(platform: Platform, table: str, day: date | None = None) -> "lis
         rows = lake.read(table, columns=needed_columns(table), partitions=parts if TABLES[table].partition else None)
         judged.append(audit_rows(table, rows, {part: states[part] for part in parts}))
     of_rows = pd.concat([held, *judged], ignore_index=True)
-    of_table = [audit_types(table, lake.stored_schema(table)), *_judge_whole(platform, table, day)]
+    types = known_finding(table, known, _state_of(states)) or audit_types(table, lake.stored_schema(table))
+    of_table = [types, *_judge_whole(platform, table, day)]
     elsewhere = known[~known["month"].isin([*states, WHOLE])] if day is not None else known.iloc[:0]
     everything = pd.concat([elsewhere, of_rows, as_audit_rows(table, of_table, _state_of(states))], ignore_index=True)
+    everything["table_name"] = _stored_name(table)
     schema = to_arrow(TABLES["quality/audit"])
-    lake.write("quality/audit", pa.Table.from_pandas(everything[schema.names], schema=schema, preserve_index=False), partitions=[table])
+    rows = pa.Table.from_pandas(everything[schema.names], schema=schema, preserve_index=False)
+    lake.write("quality/audit", rows, partitions=[_stored_name(table)])
     return [*of_table, *verdicts(table, of_rows)]
+
+
+def read_audit(platform: Platform, tables: list[str] | None = None) -> "pd.DataFrame":
+    """What was found of some tables, or of all, by their names in the catalogue."""
+    rows = read_frame(platform, "quality/audit", partitions=None if tables is None else [_stored_name(table) for table in tables])
+    return rows.assign(table_name=rows["table_name"].str.replace(".", "/", n=1, regex=False))
+
+
+def _stored_name(table: str) -> str:
+    """A table's name as the value of a partition, which cannot hold a slash."""
+    return table.replace("/", ".")
 
 
 def write_report(platform: Platform, run_id: str) -> Path:
@@ -65,7 +79,7 @@ def write_report(platform: Platform, run_id: str) -> Path:
     from kc_pipeline.quality.report import audit_report
 
     path = report_path(platform, run_id)
-    text = audit_report(read_frame(platform, "quality/audit"), read_frame(platform, "quality/reconciliation"), run_id, platform.now())
+    text = audit_report(read_audit(platform), read_frame(platform, "quality/reconciliation"), run_id, platform.now())
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".writing")
     temporary.write_text(text, encoding="utf-8")

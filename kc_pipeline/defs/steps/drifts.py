@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from kc_pipeline.catalog.geography import TIME_ZONE
-from kc_pipeline.catalog.rules import RULE_OF_DRIFT, RULES, Severity
+from kc_pipeline.catalog.own_rules import RULE_OF_DRIFT
+from kc_pipeline.catalog.rule_model import Severity
+from kc_pipeline.catalog.rules import RULES
 from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform

@@ -9,7 +9,8 @@ import pytest
 
 from kc_pipeline.catalog.columns import Type
 from kc_pipeline.catalog.render import to_arrow
-from kc_pipeline.catalog.rules import RULES, Between, Complete, InOrder, InSet, Matches, RowLaw, Rule
+from kc_pipeline.catalog.rule_model import Between, Complete, InOrder, InSet, Matches, RowLaw, Rule
+from kc_pipeline.catalog.rules import RULES
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.quality.audit import audit_types, judge_rows, needed_columns, row_rules
 from kc_pipeline.quality.row_laws import ROW_LAWS
