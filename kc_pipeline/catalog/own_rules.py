@@ -149,6 +149,8 @@ OF_TABLE: Mapping[str, tuple[Rule, ...]] = {
         _law("parcels_exist", "No business stands on a parcel that the register does not know."),
         _law("enough_businesses_have_a_parcel", "Most active businesses are matched to a parcel.", Severity.WARNS, LEAST_ON_PARCEL_SHARE),
     ),
+    "core/business_review": (_UNIQUE,),
+    "core/business_decisions": (_UNIQUE,),
     "core/business_history": (
         _UNIQUE,
         _row_law("versions_end_after_they_begin", "A version that has ended did so after its first day.", ("valid_from", "valid_to")),

@@ -15,8 +15,9 @@ _MARTS = dg.AssetSelection.groups("core", "marts", "warehouse")
 # Months that a feed never had are no reason to wait; a failed blocking check is.
 _EAGER = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
 _CHECKED = dg.AutomationCondition.all_deps_blocking_checks_passed()
-# Core tables are asked for together, so that their own blocking checks hold up the rest inside the run.
+# Core tables, and marts of a day, are asked for together, so that their own blocking checks hold up the rest inside the run.
 _CLEAN_CHECKED = _CHECKED.ignore(dg.AssetSelection.groups("core"))
+_CORE_CHECKED = _CHECKED.ignore(dg.AssetSelection.groups("marts"))
 WHEN_INPUTS_CHANGED = (_EAGER & _CLEAN_CHECKED).with_label("when an input changed and its checks passed")
 
 # Core tables and marts are partitioned differently, so they run apart: a mart waits until the core run is done instead of
@@ -24,7 +25,9 @@ WHEN_INPUTS_CHANGED = (_EAGER & _CLEAN_CHECKED).with_label("when an input change
 _CORE_IS_DONE = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.newly_updated()).ignore(
     dg.AssetSelection.groups("clean")
 ) | dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested()).ignore(dg.AssetSelection.groups("core", "clean"))
-WHEN_CORE_IS_DONE = (_EAGER.replace("any_deps_updated", _CORE_IS_DONE) & _CHECKED).with_label("today's, when an input was made and checked")
+WHEN_CORE_IS_DONE = (_EAGER.replace("any_deps_updated", _CORE_IS_DONE) & _CORE_CHECKED).with_label(
+    "today's, when an input was made and checked"
+)
 
 ingest_job = dg.define_asset_job(
     "ingest",

@@ -64,9 +64,19 @@ def test_events_are_partitioned_by_month_and_marts_by_day() -> None:
     assert isinstance(GRAPH.get(dg.AssetKey(["marts", "business_risk"])).partitions_def, dg.DailyPartitionsDefinition)
 
 
-def test_clean_tables_and_what_marts_rest_on_have_blocking_checks() -> None:
+def test_every_clean_core_and_mart_table_has_blocking_checks() -> None:
     blocking = {key.asset_key.to_user_string() for key in GRAPH.asset_check_keys if GRAPH.get(key).blocking}
-    assert blocking == {f"clean/{feed}" for feed in FEEDS} | {"core/gazetteer", "core/businesses", "core/event_attribution"}
+    assert blocking == {name for name, table in TABLES.items() if table.layer in {"clean", "core", "marts"}}
+
+
+def test_event_feeds_have_a_freshness_policy_of_their_own_lag() -> None:
+    windows = {feed: GRAPH.get(dg.AssetKey(["clean", feed])).freshness_policy for feed in EVENT_FEEDS}
+    assert {feed: policy.warn_window.to_timedelta().days for feed, policy in windows.items()} == {
+        "police_reports": 9, "calls_911": 56, "health_inspections": 2, "streetlight_outages": 7, "dumping_complaints": 7,
+    }  # fmt: skip
+    assert all(policy.fail_window.to_timedelta() > policy.warn_window.to_timedelta() for policy in windows.values())
+    assert GRAPH.get(dg.AssetKey(["clean", "parcels"])).freshness_policy is None
+    assert GRAPH.get(dg.AssetKey(["marts", "business_risk"])).freshness_policy is not None
 
 
 def test_marts_descend_from_every_raw_feed() -> None:
