@@ -137,6 +137,24 @@ def test_a_deleted_month_is_pulled_and_cleaned_again(copied_run: Path, finished_
     assert fingerprint(done.stdout) == fingerprint(finished_run[1])
 
 
+def test_rows_that_break_a_rule_stop_the_publication_and_the_report_says_why(copied_run: Path) -> None:
+    lake = platform(copied_run).lake
+    month = lake.read("clean/dumping_complaints", partitions=["2026-05"])
+    elsewhere = pa.array([41.5, *month["latitude"].to_pylist()[1:]], pa.float64())
+    lake.write(
+        "clean/dumping_complaints", month.set_column(month.column_names.index("latitude"), "latitude", elsewhere), partitions=["2026-05"]
+    )
+    done = kc(copied_run, "run", "--scale", SCALE, "--as-of", "2026-07-02")
+    assert done.returncode == 1
+    assert "blocking check failed clean/dumping_complaints: contract" in done.stdout
+    with sqlite3.connect(copied_run / "sandbox" / "warehouse.sqlite") as client:
+        assert client.execute("select distinct as_of from v1_business_risk_current").fetchall() == [(DAY,)]
+    report = Path(re.search(r"What the audit found: (\S+)", done.stdout)[1]).read_text()
+    (failed,) = (line for line in report.splitlines() if "latitude_is_in_range" in line)
+    assert "**blocks**" in failed
+    assert month["event_id"][0].as_py() in failed
+
+
 def test_a_later_day_appends_and_the_older_one_can_be_said_again(copied_run: Path, finished_run: tuple[Path, str]) -> None:
     done = kc(copied_run, "run", "--scale", SCALE, "--as-of", "2026-07-03")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -22,7 +22,8 @@ GOOD: Row = {
     "business_parcel_id": "parcel:123", "place_id": "parcel:123", "snapshot_id": "s0000000001", "city": "KANSAS CITY",
     "no_location_reason": None, "first_seen_utc": datetime(2026, 5, 12, tzinfo=UTC), "available_date": date(2026, 5, 12),
     "reported_local": pd.Timestamp("2026-05-04T10:00"), "reported_utc": datetime(2026, 5, 4, 15, tzinfo=UTC), "reported_clock": "exact",
-    "resolved_date": date(2026, 5, 6), "valid_to": None, "is_current": True, "record_systems": "department", "received_count": 3, "file_line": 2,
+    "resolved_date": date(2026, 5, 6), "valid_to": None, "is_current": True, "record_systems": "department", "received_count": 3,
+    "file_line": 2,
     "attribution_method": "parcel_key", "precision": "EXACT", "latitude": 39.1, "longitude": -94.6,
 }  # fmt: skip
 OF_TYPE: dict[Type, object] = {
