@@ -1,0 +1,168 @@
+"""Risk terrain modelling as RTMDx does it: penalised selection, stepwise regression on BIC, relative risk values.
+
+Every factor stands in many forms (`terrain.operationalize`).  An elastic-net Poisson regression with cross-validation keeps
+the useful forms, positive effects only.  From the model without factors, forms are then added and taken away as long as
+BIC falls, at most one form of each factor, once with a Poisson and once with a negative binomial likelihood (NB1, gamlss
+NBII); the lower BIC wins.  Source: the RTMDx user manual and report (Caplan and Kennedy, Rutgers).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from kc_pipeline.risk.count_models import NB1, POISSON, CountFit, fit_counts
+from kc_pipeline.risk.elastic_net import cross_validate, fit_path, strength_path
+from kc_pipeline.risk.terrain import Variable
+
+Floats = npt.NDArray[np.float64]
+Design = npt.NDArray[np.float32]
+
+FOLDS = 10
+# A place is of the highest risk where its score lies this many standard deviations above the mean.
+HIGH_RISK_DEVIATIONS = 2.0
+_LEAST_GAIN = 1e-6
+
+
+@dataclass(frozen=True)
+class RiskTerrain:
+    """A fitted risk terrain model.
+
+    Attributes:
+        variables: forms of factors in the model, in the order they came in.
+        fit: the winning model; its first coefficient is the constant.
+        bic_by_family: BIC of the best model of each family.
+        candidates: forms that the penalised regression kept.
+        relative_scores: of each cell, 1 for the lowest.
+    """
+
+    variables: tuple[Variable, ...]
+    fit: CountFit
+    bic_by_family: dict[str, float]
+    candidates: tuple[Variable, ...]
+    relative_scores: Floats
+
+    @property
+    def relative_risk_values(self) -> Floats:
+        """Risk of a cell in reach of each factor, relative to one that is not, all else equal."""
+        return np.asarray(np.exp(self.fit.coefficients[1:]))
+
+    def factor_table(self) -> pd.DataFrame:
+        """One row per factor of the model: kind, reach in metres, coefficient, relative risk value; highest first."""
+        rows = [(v.factor, v.kind, v.reach_m) for v in self.variables]
+        table = pd.DataFrame(rows, columns=["factor", "kind", "reach_m"])
+        table = table.assign(coefficient=self.fit.coefficients[1:], relative_risk_value=self.relative_risk_values)
+        return table.sort_values("relative_risk_value", ascending=False, ignore_index=True)
+
+    def is_highest_risk(self) -> npt.NDArray[np.bool_]:
+        """Cells whose score lies more than two standard deviations above the mean."""
+        scores = self.relative_scores
+        return np.asarray(scores > scores.mean() + HIGH_RISK_DEVIATIONS * scores.std())
+
+
+def fit_rtm(design: Design, variables: Sequence[Variable], counts: Floats, seed: int = 0) -> RiskTerrain:
+    """Fit the whole model.
+
+    Args:
+        design: cells by forms, zeros and ones.
+        variables: what each column is.
+        counts: events in each cell.
+        seed: of the division into folds.
+    """
+    candidates = select_forms(design, counts, seed)
+    fits = {family: choose_stepwise(design, variables, counts, candidates, family) for family in (POISSON, NB1)}
+    best, chosen = min(fits.values(), key=lambda found: found[0].bic)
+    return RiskTerrain(
+        tuple(variables[column] for column in chosen),
+        best,
+        {family: fit.bic for family, (fit, _) in fits.items()},
+        tuple(variables[column] for column in candidates),
+        relative_scores(design, chosen, best.coefficients),
+    )
+
+
+def select_forms(design: Design, counts: Floats, seed: int = 0) -> list[int]:
+    """Columns that a cross-validated elastic net keeps."""
+    folds = np.random.default_rng(seed).permutation(np.arange(len(counts)) % FOLDS)
+    strengths = strength_path(design, counts)
+    deviance = cross_validate(design, counts, strengths, folds)
+    best = int(np.argmin(deviance))
+    path = fit_path(design, counts, strengths[: best + 1])
+    return [int(column) for column in np.flatnonzero(path.coefficients[best] > 0)]
+
+
+def choose_stepwise(
+    design: Design, variables: Sequence[Variable], counts: Floats, candidates: Sequence[int], family: str
+) -> tuple[CountFit, list[int]]:
+    """Bidirectional stepwise regression on BIC from the model without factors.
+
+    Cells that are alike in the chosen forms and in their count are looked at once, so that a step costs little however
+    many cells there are.
+
+    Returns:
+        The fit (constant first), and the chosen columns in the order they came in.
+    """
+    flags = {column: design[:, column] > 0.5 for column in candidates}
+    whole_counts = counts.astype(np.int64)
+    chosen: list[int] = []
+    best = _fit_cells(flags, whole_counts, chosen, family)
+    while True:
+        taken = {variables[column].factor for column in chosen}
+        moves = [[*chosen, column] for column in candidates if variables[column].factor not in taken]
+        moves += [[kept for kept in chosen if kept != column] for column in chosen]
+        groups = _patterns(flags, chosen, len(counts))
+        tried = [
+            (fit, columns) for columns in moves if (fit := _fit_move(flags, whole_counts, chosen, groups, columns, family)) is not None
+        ]
+        if not tried:
+            return best, chosen
+        fit, columns = min(tried, key=lambda found: found[0].bic)
+        if fit.bic >= best.bic - _LEAST_GAIN:
+            return best, chosen
+        best, chosen = fit, columns
+
+
+def relative_scores(design: Design, chosen: Sequence[int], coefficients: Floats) -> Floats:
+    """Score of each cell relative to the lowest: the product of the relative risk values that reach it."""
+    eta = design[:, list(chosen)].astype(float) @ coefficients[1:]
+    return np.asarray(np.exp(eta - eta.min()))
+
+
+def _patterns(flags: dict[int, npt.NDArray[np.bool_]], chosen: Sequence[int], size: int) -> npt.NDArray[np.int64]:
+    """Number of each cell's pattern of the chosen forms, a bit for each."""
+    pattern = np.zeros(size, dtype=np.int64)
+    for bit, column in enumerate(chosen):
+        pattern |= flags[column].astype(np.int64) << bit
+    return pattern
+
+
+def _fit_cells(flags: dict[int, npt.NDArray[np.bool_]], counts: npt.NDArray[np.int64], chosen: list[int], family: str) -> CountFit:
+    return _fit_table(_patterns(flags, chosen, len(counts)), len(chosen), counts, family)
+
+
+def _fit_move(
+    flags: dict[int, npt.NDArray[np.bool_]],
+    counts: npt.NDArray[np.int64],
+    chosen: list[int],
+    groups: npt.NDArray[np.int64],
+    columns: list[int],
+    family: str,
+) -> CountFit | None:
+    """The model after a move; None if an effect would not be positive."""
+    if len(columns) > len(chosen):
+        pattern = groups | (flags[columns[-1]].astype(np.int64) << len(chosen))
+    else:
+        pattern = _patterns(flags, columns, len(counts))
+    fit = _fit_table(pattern, len(columns), counts, family)
+    return fit if (fit.coefficients[1:] > 0).all() else None
+
+
+def _fit_table(pattern: npt.NDArray[np.int64], bits: int, counts: npt.NDArray[np.int64], family: str) -> CountFit:
+    """Fit the cross-table of patterns and counts."""
+    most = int(counts.max()) + 1
+    cells, weights = np.unique(pattern * most + counts, return_counts=True)
+    which, count = np.divmod(cells, most)
+    design = np.column_stack([np.ones(len(cells)), *(((which >> bit) & 1) for bit in range(bits))]).astype(float)
+    return fit_counts(family, design, count.astype(float), weights.astype(float))
