@@ -22,6 +22,8 @@ LEAST_LOCATED_SHARE: Mapping[str, float] = {
 }
 # Share of active businesses that must stand on a known parcel, where the parcel register has addresses at all.
 LEAST_ON_PARCEL_SHARE = 0.80
+# A month whose newest pull has lost a larger share of the rows of an earlier one is not believed, if that had enough rows.
+LARGEST_LOSS_SHARE, LEAST_ROWS_TO_LOSE = 0.5, 50
 # Months, as (data set, month), that lost most of their rows at the source and for which a person has found that to be right.
 ACCEPTED_LOSSES: frozenset[tuple[str, str]] = frozenset()
 

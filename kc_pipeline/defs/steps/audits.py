@@ -127,10 +127,19 @@ def _judge_whole(platform: Platform, table: str, day: date | None) -> "list[Find
 
 
 def _judge_clean(platform: Platform, feed: str) -> "list[Finding]":
-    from kc_pipeline.quality import checks
+    from kc_pipeline.quality import checks, conservation
 
     table = f"clean/{feed}"
-    found = [checks.check_good_share(read_frame(platform, "quality/reconciliation", partitions=[feed]))]
+    account, pulls = read_frame(platform, "quality/reconciliation", partitions=[feed]), _pulls_of(platform, feed)
+    rejected = platform.lake.read(f"quarantine/{feed}", columns=["data_set"]).to_pandas().value_counts().rename("row_count").reset_index()
+    events = platform.lake.read(table, columns=["source_row_count"])["source_row_count"].to_pandas() if feed in EVENT_FEEDS else None
+    found = [
+        *conservation.check_conservation(
+            account, pulls, rejected, platform.lake.count(table), None if events is None else int(events.sum())
+        ),
+        conservation.check_history(pulls),
+        checks.check_good_share(account),
+    ]
     if feed in REGISTER_FLOORS:
         found.append(checks.check_register_size(feed, platform.lake.count(table)))
     if feed == "business_licenses":
@@ -140,6 +149,19 @@ def _judge_clean(platform: Platform, feed: str) -> "list[Finding]":
         register = read_frame(platform, "clean/parcels", ["parcel_id"])["parcel_id"].dropna()
         found.append(checks.check_parcel_numbers(table, read_frame(platform, table, ["parcel_id"])["parcel_id"], register))
     return [*found, *(check_drift(platform, feed) if feed in EVENT_FEEDS else [])]
+
+
+def _pulls_of(platform: Platform, feed: str) -> "pd.DataFrame":
+    """Newest pull of each part of a feed, with the rows of its largest earlier one."""
+    import pandas as pd
+
+    rows = []
+    for manifest in platform.raw.latest_of_feed(feed):
+        place = (feed, manifest.data_set, manifest.partition)
+        earlier = platform.raw.pulls(*place)[:-1] if int(manifest.pull_id) > 1 else []
+        largest = max((pull.row_count for pull in earlier), default=0)
+        rows.append((manifest.data_set, manifest.partition, manifest.pull_id, manifest.row_count, largest))
+    return pd.DataFrame(rows, columns=["data_set", "month", "pull_id", "row_count", "largest_before"])
 
 
 def _judge_businesses(platform: Platform) -> "list[Finding]":
