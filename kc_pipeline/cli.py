@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from kc_pipeline.catalog.geography import TIME_ZONE
+from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.settings import SANDBOX_PORT, SOURCES, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -136,6 +137,51 @@ def review(source: str | None, count: int, export: Path | None) -> None:
     except DecisionsError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"wrote {export}; decide in it and save it as {platform.settings.decisions_file}")
+
+
+@main.command()
+@click.option("--source", type=click.Choice(SOURCES))
+@click.option("--feed", type=click.Choice(list(FEEDS)), help="Only rows of this feed.")
+@click.option("--rule", help="Only rows that this rule rejected.")
+@click.option("--month", help="Only rows of this month, YYYY-MM, or 'undated'.")
+@click.option("-n", "count", type=int, help="List so many rows; without it they are counted.")
+@click.option("--export", type=click.Path(path_type=Path, dir_okay=False), help="Write the rows to a CSV file.")
+@click.option("--readmit", "is_readmitting", is_flag=True, help="Clean them again, after a rule or the data was mended.")
+def quarantine(
+    source: str | None, feed: str | None, rule: str | None, month: str | None, count: int | None, export: Path | None, is_readmitting: bool
+) -> None:
+    """Count or list rejected source rows, or clean them again.
+
+    Every row says which rule rejected it, why, and where it stands: data set, pull, page, line, and the row as received.
+    With --readmit the raw parts that hold the chosen rows are cleaned with the present code; rows that pass leave the
+    quarantine. The next run publishes what follows from them.
+    """
+    from filelock import FileLock, Timeout
+
+    from kc_pipeline import report
+    from kc_pipeline.defs.quarantine import Wanted, readmit, rejected_csv, rejected_rows
+    from kc_pipeline.extract.errors import SourceError
+
+    platform, wanted, console = _platform(source), Wanted(feed, rule, month), report.wide_console()
+    if is_readmitting:
+        try:
+            with FileLock(platform.settings.data_dir / ".run.lock", timeout=0):
+                report.print_readmissions(console, readmit(platform, wanted))
+        except Timeout:
+            raise click.ClickException(f"a run works on {platform.settings.data_dir}; wait until it ends") from None
+        except SourceError as error:
+            raise click.ClickException(str(error)) from None
+        return
+    rows = rejected_rows(platform, wanted)
+    if export is not None:
+        try:
+            with export.open("x", encoding="utf-8-sig", newline="") as file:
+                file.write(rejected_csv(rows))
+        except FileExistsError:
+            raise click.ClickException(f"{export} exists; choose another name") from None
+        click.echo(f"wrote {len(rows)} rejected rows to {export}")
+        return
+    report.print_rejected(console, rows, count)
 
 
 @main.group()

@@ -10,8 +10,10 @@ from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.defs import answers
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
+    from kc_pipeline.defs.quarantine import Readmission
     from kc_pipeline.defs.resources import Platform
     from kc_pipeline.defs.run import RunReport
 
@@ -150,6 +152,42 @@ def print_review(console: Console, platform: "Platform", count: int) -> None:
             table.add_row(str(row["file_line"]), *(escape(row[name]) for name in ("business_id", "decision", "rejection_reason")))
         console.print(table)
     console.print(f"File of decisions: {platform.settings.decisions_file}", highlight=False, soft_wrap=True)
+
+
+def print_rejected(console: Console, rows: "pd.DataFrame", count: int | None) -> None:
+    """Rejected rows by feed and rule with an example; or the first of them, each with where it stands."""
+    if rows.empty:
+        console.print("No source row is in quarantine.")
+        return
+    if count is None:
+        table = Table("feed", "rule", "months", "an example", title=f"{len(rows):,} source rows are in quarantine")
+        table.add_column("rows", justify="right")
+        for (feed, rule), of_rule in rows.groupby(["feed", "rule"]):
+            months = sorted(of_rule["month"].unique())
+            said = months[0] if len(months) == 1 else f"{months[0]} to {months[-1]}"
+            table.add_row(str(feed), str(rule), said, escape(of_rule["reason"].iloc[0]), f"{len(of_rule):,}")
+        console.print(table)
+        return
+    for row in rows.head(count).to_dict("records"):
+        place = f"{row['data_set']} / {row['month']} / pull {row['pull_id']} / page {row['page']} / line {row['line']}"
+        console.print(f"[bold]{row['feed']}[/bold] {row['rule']}: {escape(row['reason'])}", highlight=False)
+        console.print(f"  {escape(place)}\n  {escape(row['raw_row'])}", highlight=False, soft_wrap=True)
+    if len(rows) > count:
+        console.print(f"{len(rows) - count:,} more; -n shows more of them, --export all.", highlight=False)
+
+
+def print_readmissions(console: Console, found: "list[Readmission]") -> None:
+    """What became of rejected rows when they were cleaned again."""
+    if not found:
+        console.print("No source row is in quarantine; nothing was cleaned.")
+        return
+    table = Table("feed", "rule", title="Cleaned again")
+    for column in ("left quarantine", "still in it", "new in it"):
+        table.add_column(column, justify="right")
+    for row in found:
+        table.add_row(row.feed, row.rule, *(f"{n:,}" for n in (row.left, row.stays, row.new)))
+    console.print(table)
+    console.print("Nothing was published; the next `kc run` builds on the rows that left.")
 
 
 def _highest(places: "pa.Table", count: int) -> list[dict[str, Any]]:

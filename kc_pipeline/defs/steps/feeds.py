@@ -68,6 +68,20 @@ def clean_feed(platform: Platform, feed: Feed) -> CleanReport:
     return CleanReport(tuple(commits), lake.read("quality/reconciliation", partitions=[feed.name]), lake.count(f"clean/{feed.name}"))
 
 
+def clean_partitions_again(platform: Platform, feed: Feed, months: set[str]) -> None:
+    """Clean months again although nothing changed, with the present code; a part that is not cut by month holds all of them.
+
+    Args:
+        platform: what to work on.
+        feed: a feed.
+        months: months (YYYY-MM), or 'undated'.
+    """
+    latest = {(m.data_set, m.partition): m for m in platform.raw.latest_of_feed(feed.name)}
+    parts = {part for _, part in latest if part in months or part == "whole"}
+    for batch in _batches(feed, parts, {part for _, part in latest}):
+        _clean_partitions(platform, feed, latest, set(batch))
+
+
 def _stale_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str, str], "Manifest"]) -> set[str]:
     """Raw partitions whose clean rows are not those of the newest pulls, or are not there."""
     from kc_pipeline.transform.ledger import CODE_VERSION
@@ -124,6 +138,9 @@ def _clean_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str,
         touched = set(months) - {"whole"}
         if "whole" in months:
             touched |= lake.partitions(clean) | set(pc.unique(result.clean["month"]).to_pylist())
+        elsewhere_months = set(pc.unique(result.clean["month"]).to_pylist()) - touched
+        if elsewhere_months:  # rows without a readable date that have one since a rule was mended
+            return _clean_partitions(platform, feed, latest, months | elsewhere_months)
         clean_parts = sorted(touched - {"undated"})
         quarantine_parts = sorted(touched | set(pc.unique(result.quarantine["month"]).to_pylist()))
         elsewhere = lake.read(clean, partitions=sorted(intact - touched), columns=["event_id", "month"])
