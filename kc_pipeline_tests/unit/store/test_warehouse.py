@@ -20,7 +20,7 @@ def quality(snapshot_id: str, as_of: date, count: int) -> pa.Table:
     row = {
         "as_of": as_of, "feed": "calls_911", "source_status": "fresh", "status_reason": "", "received_count": count,
         "good_count": count, "quarantined_count": 0, "duplicate_count": 0, "event_count": count, "newest_report_date": None,
-        "usual_lag_days": 56, "snapshot_id": snapshot_id, "run_id": "r", "schema_version": "1",
+        "usual_lag_days": 56, "covered_days_365d": 300, "snapshot_id": snapshot_id, "run_id": "r", "schema_version": "1",
     }  # fmt: skip
     return pa.Table.from_pylist([row], schema=to_arrow(TABLES[MART]))
 
@@ -99,3 +99,17 @@ def test_the_lake_versions_are_recorded(warehouse: Warehouse) -> None:
 def test_the_location_shows_no_password() -> None:
     url = sa.make_url("postgresql+psycopg://kc:secret@db/kc")
     assert "secret" not in url.render_as_string(hide_password=True)
+
+
+def test_a_warehouse_of_an_earlier_minor_version_gets_the_new_columns(warehouse: Warehouse, tmp_path: Path) -> None:
+    publish(warehouse, date(2026, 7, 1), 1)
+    with warehouse.engine.begin() as connection:
+        connection.execute(sa.text(f"DROP VIEW {VIEW}"))
+        connection.execute(sa.text("ALTER TABLE source_quality_history DROP COLUMN covered_days_365d"))
+        connection.execute(sa.text(f"CREATE VIEW {VIEW} AS SELECT feed FROM source_quality_history"))
+    opened = Warehouse(f"sqlite:///{tmp_path / 'w.sqlite'}")
+    publish(opened, date(2026, 7, 2), 2)
+    assert opened.read_view(VIEW)["covered_days_365d"].to_pylist() == [300]
+    with opened.engine.connect() as connection:
+        found = connection.execute(sa.text("select as_of, covered_days_365d from source_quality_history order by 1")).fetchall()
+    assert found == [("2026-07-01", None), ("2026-07-02", 300)]
