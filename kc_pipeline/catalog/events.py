@@ -3,7 +3,10 @@
 A code that is not here is kept, categorised 'unknown' and counted; it is never dropped.
 """
 
-from kc_pipeline.catalog.sources import DUMPING_SUB_TYPES
+from dataclasses import dataclass
+from datetime import date
+
+from kc_pipeline.catalog.sources import DUMPING_SUB_TYPES, LEGACY_STREETLIGHT_TYPES
 
 UNKNOWN = "unknown"
 
@@ -191,3 +194,43 @@ INSPECTION_CATEGORY_OF_PATTERN = (
     ("routine", "routine"),
     ("canvass", "routine"),
 )
+
+
+@dataclass(frozen=True)
+class CodePeriod:
+    """When a source used a code, where that has ended.
+
+    Attributes:
+        feed: name of the feed.
+        code: the source's own code or text.
+        last_day: last day on which it came as usual; stragglers may follow.
+        replaced_by: the code that took its place; None: none did.
+        note: where that is known from.
+    """
+
+    feed: str
+    code: str
+    last_day: date
+    replaced_by: str | None
+    note: str
+
+
+_OLD_311 = "the 311 system before March 2021 (7at3-sxhp) is frozen"
+# Ends of codes that a person has looked into: they are no alarm any more. What is not written here is.
+ENDED_CODES = (
+    CodePeriod(
+        "dumping_complaints", "Dumping in the Right-of-Way", date(2023, 10, 9), "Dumping in a Right-of-Way",
+        "recorded rows: the new name takes over on 2023-10-08",
+    ),
+    CodePeriod("dumping_complaints", "Illegal Dumping on Right of Way", date(2021, 3, 31), "Dumping in the Right-of-Way", _OLD_311),
+    CodePeriod("dumping_complaints", "Illegal Dumping on Property", date(2021, 3, 31), None, _OLD_311),
+    *(
+        CodePeriod("streetlight_outages", code, date(2021, 3, 31), None, _OLD_311)
+        for code in LEGACY_STREETLIGHT_TYPES
+    ),
+)  # fmt: skip
+
+
+def ended_codes(feed: str) -> frozenset[str]:
+    """Codes of a feed whose end is known."""
+    return frozenset(period.code for period in ENDED_CODES if period.feed == feed)

@@ -248,7 +248,7 @@ DUMPING_SUB_TYPES = (
 _DUMPING_FILTERS = {"issue_type": ("Illegal Dumping", "Parks and Recreation", "Land Bank Issues"), "issue_sub_type": DUMPING_SUB_TYPES}
 _STREETLIGHT_FILTERS = {"issue_type": ("Streetlights",)}
 _LEGACY_DUMPING_TYPES = ("Illegal Dumping on Right of Way", "Illegal Dumping on Property")
-_LEGACY_STREETLIGHT_TYPES = (
+LEGACY_STREETLIGHT_TYPES = (
     "SLG0 Streetlight Out - Single Light Out",
     "Street Light Out",
     "Street Light Malfunctioning",
@@ -408,7 +408,7 @@ _FEEDS = (
     Feed(
         "streetlight_outages", "Streetlight outages", "311 requests about streetlights, exact to the address.",
         "event", "Kansas City Public Works", 21,
-        (_requests_311("streetlight_outages", _STREETLIGHT_FILTERS), _requests_311_legacy("streetlight_outages", _LEGACY_STREETLIGHT_TYPES)),
+        (_requests_311("streetlight_outages", _STREETLIGHT_FILTERS), _requests_311_legacy("streetlight_outages", LEGACY_STREETLIGHT_TYPES)),
     ),
     Feed(
         "dumping_complaints", "Illegal dumping complaints", "311 requests about illegal dumping; one category fell silent on 2026-06-18.",

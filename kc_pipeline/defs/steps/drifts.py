@@ -49,7 +49,7 @@ def doubts_about(platform: Platform, feed: str, as_of: date) -> list[str]:
 
 def events_drift(platform: Platform, feed: str, as_of: date) -> "list[Drift]":
     """Silences, renames, volume, places, codes and lateness of a feed by what was available on a day."""
-    from kc_pipeline.catalog.events import known_changes
+    from kc_pipeline.catalog.events import ended_codes
     from kc_pipeline.quality.drift import categories, codes, lags, locations, volume
 
     counts, source = usable_counts(platform, feed, as_of), FEEDS[feed]
@@ -60,7 +60,7 @@ def events_drift(platform: Platform, feed: str, as_of: date) -> "list[Drift]":
     found = [
         *lags.lag_drift(feed, counts["report_date"].max().date(), as_of, source.usual_lag_days, stale_after),
         *categories.category_drift(
-            feed, _sums(counts, "report_date", "source_category"), as_of, source.usual_lag_days, known=known_changes(feed)
+            feed, _sums(counts, "report_date", "source_category"), as_of, source.usual_lag_days, known=ended_codes(feed)
         ),
         *volume.volume_drift(feed, _sums(counts, "report_date"), as_of, source.usual_lag_days),
         *locations.location_drift(feed, _sums(monthly, "month", "address_precision", "no_location_reason"), as_of),

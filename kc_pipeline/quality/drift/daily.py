@@ -74,13 +74,14 @@ def count_by_day(counts: pd.DataFrame, name: str | None, as_of: date, lag_days: 
         return None
     first = _first_day(days[kept], amounts[kept])
     kept &= days >= first
+    names: tuple[str, ...]
     if name is None:
         codes, names = np.zeros(int(kept.sum()), dtype="int64"), ("",)
     else:
         found, uniques = pd.factorize(counts[name].astype("object").where(counts[name].notna(), NO_NAME)[kept], sort=True)
         codes, names = np.asarray(found), tuple(map(str, uniques))
     shape = (last - first + 1, len(names))
-    cells = np.bincount((days[kept] - first) * shape[1] + codes, amounts[kept], minlength=shape[0] * shape[1])
+    cells = np.bincount((days[kept] - first) * shape[1] + codes, amounts[kept], minlength=shape[0] * shape[1]).astype("float64")
     return DailyCounts(date(1970, 1, 1) + timedelta(days=first), names, cells.reshape(shape))
 
 
