@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from kc_pipeline.catalog.render import to_arrow
-from kc_pipeline.catalog.rule_model import Between, Complete, InOrder, InSet, Matches, RowLaw, Rule, Severity, TableLaw, TypesHold
+from kc_pipeline.catalog.rule_model import Between, Complete, InOrder, InSet, Matches, RowLaw, Rule, TableLaw, TypesHold
 from kc_pipeline.catalog.rules import RULES
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.quality.checks import Finding
@@ -164,7 +164,7 @@ def audit_types(table: str, stored: pa.Schema | None) -> Finding:
     rule = next(rule for rule in RULES[table] if isinstance(rule.test, TypesHold))
     broken = broken_rows(suite_of(table, [rule]), types.assign(**{_ROW: types.index}), _ROW).get(rule.name, [])
     sample = ", ".join(f"{name}: {is_} instead of {should}" for name, is_, should in types.loc[broken].itertuples(index=False))
-    return Finding(rule.name, not broken, True, {"columns": len(names), "wrong": len(broken), "sample": sample})
+    return Finding(rule.name, not broken, {"columns": len(names), "wrong": len(broken), "sample": sample})
 
 
 def known_finding(table: str, audit: pd.DataFrame, state: str) -> Finding | None:
@@ -177,7 +177,7 @@ def known_finding(table: str, audit: pd.DataFrame, state: str) -> Finding | None
     """
     rule = next(rule for rule in RULES[table] if isinstance(rule.test, TypesHold))
     rows = audit[(audit["rule"] == rule.name) & (audit["state_sha256"] == state) & (audit["rules_sha256"] == rules_sha256(table))]
-    return None if rows.empty else Finding(rule.name, not rows["failed_count"].iloc[0], True, json.loads(rows["facts"].iloc[0]))
+    return None if rows.empty else Finding(rule.name, not rows["failed_count"].iloc[0], json.loads(rows["facts"].iloc[0]))
 
 
 def as_audit_rows(table: str, findings: Sequence[Finding], state: str) -> pd.DataFrame:
@@ -217,5 +217,5 @@ def verdicts(table: str, audit: pd.DataFrame) -> list[Finding]:
         }
         if failed:
             facts["sample"] = ", ".join(samples.get(rule.name, "").split(";")[:5])
-        findings.append(Finding(rule.name, keeps, rule.severity is Severity.BLOCKS, facts))
+        findings.append(Finding(rule.name, keeps, facts))
     return findings

@@ -17,16 +17,14 @@ class Finding:
     """Whether one law holds.
 
     Attributes:
-        law: snake_case name, that of a rule in catalog/rules.py.
+        law: name of the rule in catalog/rules.py, which also says what a failure does.
         passed: whether it holds.
-        blocks: whether a failure must stop what is built on the table.
         facts: numbers and offending keys that show it.
         sentences: what was found, for a reader who is no engineer.
     """
 
     law: str
     passed: bool
-    blocks: bool
     facts: dict[str, int | float | str]
     sentences: tuple[str, ...] = ()
 
@@ -42,9 +40,7 @@ def check_keys(table: str, rows: pa.Table) -> Finding:
     counts = rows.select(key).group_by(key).aggregate([([], "count_all")])
     repeated = counts.filter(pc.greater(counts["count_all"], 1))
     sample = ", ".join("|".join(str(row[name]) for name in key) for row in repeated.slice(0, 5).to_pylist())
-    return Finding(
-        "key_is_unique", not repeated.num_rows, True, {"rows": rows.num_rows, "distinct_keys": counts.num_rows, "sample": sample}
-    )
+    return Finding("key_is_unique", not repeated.num_rows, {"rows": rows.num_rows, "distinct_keys": counts.num_rows, "sample": sample})
 
 
 def check_good_share(account: pd.DataFrame) -> Finding:
@@ -59,13 +55,13 @@ def check_good_share(account: pd.DataFrame) -> Finding:
         "good_share": round(usable / received, 6) if received else 1.0,
         "minimum": MINIMUM_GOOD_SHARE,
     }
-    return Finding("nearly_all_rows_are_good", usable >= MINIMUM_GOOD_SHARE * received, True, facts)
+    return Finding("nearly_all_rows_are_good", usable >= MINIMUM_GOOD_SHARE * received, facts)
 
 
 def check_register_size(feed: str, row_count: int) -> Finding:
     """Whether a register that was pulled has as many rows as the smallest that could be whole; one never pulled is silent, not wrong."""
     floor = REGISTER_FLOORS[feed]
-    return Finding("register_is_whole", row_count == 0 or row_count >= floor, True, {"rows": row_count, "minimum": floor})
+    return Finding("register_is_whole", row_count == 0 or row_count >= floor, {"rows": row_count, "minimum": floor})
 
 
 def check_license_ids(licenses: pd.DataFrame) -> Finding:
@@ -89,7 +85,7 @@ def check_license_ids(licenses: pd.DataFrame) -> Finding:
         f"business_licenses: {facts['rows']:,} rows are {facts['distinct_ids']:,} licence ids; "
         f"{facts['ids_with_several_classes']:,} of them have a row for each of several licence classes."
     )
-    return Finding("ids_repeat_only_by_class", not len(strange), False, facts, (said,))
+    return Finding("ids_repeat_only_by_class", not len(strange), facts, (said,))
 
 
 def check_parcel_numbers(table: str, parcel_ids: pd.Series, register: Iterable[str]) -> Finding:
@@ -101,4 +97,4 @@ def check_parcel_numbers(table: str, parcel_ids: pd.Series, register: Iterable[s
         "given": len(given), "unknown": len(unknown), "share": round(share, 4), "minimum": rule.least_share,
         "sample": ", ".join(sorted(unknown.unique())[:5]),
     }  # fmt: skip
-    return Finding(rule.name, share >= rule.least_share, False, facts)
+    return Finding(rule.name, share >= rule.least_share, facts)

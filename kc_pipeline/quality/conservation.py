@@ -49,7 +49,7 @@ def check_history(pulls: pd.DataFrame, accepted: Collection[tuple[str, str]] = A
         "back or the loss is accepted (ACCEPTED_LOSSES in kc_pipeline/catalog/own_rules.py)."
         for row in lost.itertuples()
     )
-    return Finding("history_does_not_shrink", lost.empty, True, {"parts": len(pulls), "shrunk": len(lost), "sample": _sample(lost)}, said)
+    return Finding("history_does_not_shrink", lost.empty, {"parts": len(pulls), "shrunk": len(lost), "sample": _sample(lost)}, said)
 
 
 def _sums(account: pd.DataFrame) -> Finding:
@@ -60,16 +60,14 @@ def _sums(account: pd.DataFrame) -> Finding:
         **{name: int(account[f"{name}_count"].sum()) for name in ("good", "quarantined", "duplicate")},
         "sample": _sample(wrong),
     }
-    return Finding("every_received_row_is_accounted_for", wrong.empty, True, facts)
+    return Finding("every_received_row_is_accounted_for", wrong.empty, facts)
 
 
 def _pulls(account: pd.DataFrame, pulls: pd.DataFrame) -> Finding:
     both = account[[*_PART, "pull_id", "received_count"]].merge(pulls, on=_PART, how="outer", suffixes=("", "_of_pull"))
     agrees = (both["pull_id"] == both["pull_id_of_pull"]) & (both["received_count"] == both["row_count"])
     wrong = both[~agrees]
-    return Finding(
-        "the_account_is_that_of_the_pulls", wrong.empty, True, {"parts": len(both), "wrong": len(wrong), "sample": _sample(wrong)}
-    )
+    return Finding("the_account_is_that_of_the_pulls", wrong.empty, {"parts": len(both), "wrong": len(wrong), "sample": _sample(wrong)})
 
 
 def _quarantine(account: pd.DataFrame, quarantined: pd.DataFrame) -> Finding:
@@ -78,7 +76,7 @@ def _quarantine(account: pd.DataFrame, quarantined: pd.DataFrame) -> Finding:
     said, held = said.align(held, fill_value=0)
     wrong = said[said != held]
     facts: Facts = {"rejected": int(said.sum()), "in_quarantine": int(held.sum()), "sample": ", ".join(map(str, wrong.index[:5]))}
-    return Finding("every_rejected_row_is_in_quarantine", wrong.empty, True, facts)
+    return Finding("every_rejected_row_is_in_quarantine", wrong.empty, facts)
 
 
 def _made_of(account: pd.DataFrame, clean_row_count: int, source_row_count: int | None) -> Finding:
@@ -87,7 +85,7 @@ def _made_of(account: pd.DataFrame, clean_row_count: int, source_row_count: int 
     facts: Facts = {"good": good, "clean_rows": clean_row_count}
     if source_row_count is not None:
         facts["source_rows_of_events"] = source_row_count
-    return Finding("every_good_row_is_in_an_event", holds, True, facts)
+    return Finding("every_good_row_is_in_an_event", holds, facts)
 
 
 def _sample(parts: pd.DataFrame) -> str:

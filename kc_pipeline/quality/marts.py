@@ -23,9 +23,9 @@ def check_source_quality(rows: pd.DataFrame) -> list[Finding]:
     missing = sorted(set(FEEDS) - set(rows["feed"]))
     doubtful = rows[rows["feed"].isin(EVENT_FEEDS) & (rows["source_status"] != "fresh")]
     return [
-        Finding("every_feed_is_judged", not missing, True, {"feeds": len(rows), "missing": ", ".join(missing)}),
+        Finding("every_feed_is_judged", not missing, {"feeds": len(rows), "missing": ", ".join(missing)}),
         Finding(
-            "sources_are_fresh", doubtful.empty, False, {"not_fresh": len(doubtful), "sample": ", ".join(doubtful["feed"])},
+            "sources_are_fresh", doubtful.empty, {"not_fresh": len(doubtful), "sample": ", ".join(doubtful["feed"])},
             tuple(doubtful["status_reason"]),
         ),
     ]  # fmt: skip
@@ -45,7 +45,7 @@ def check_business_risk(rows: pd.DataFrame, places: pd.Series, ledger: pd.DataFr
     missing, strange = pd.Index(places).difference(scored), scored.difference(pd.Index(places))
     facts: Facts = {"places": len(places), "missing": len(missing), "unknown": len(strange), "sample": ", ".join([*missing, *strange][:5])}
     return [
-        Finding("every_place_is_scored", missing.empty and strange.empty, True, facts),
+        Finding("every_place_is_scored", missing.empty and strange.empty, facts),
         _counts_finding(rows, ledger, as_of),
         _ranks_finding(rows),
         _stale_sources_finding(rows, quality),
@@ -67,7 +67,7 @@ def _counts_finding(rows: pd.DataFrame, ledger: pd.DataFrame, as_of: date) -> Fi
             facts[column] = in_mart
             if in_ledger != in_mart:
                 wrong.append(f"{column}: {in_mart} in the mart, {in_ledger} in the ledger")
-    return Finding("counts_are_those_of_the_ledger", not wrong, True, facts | {"sample": "; ".join(wrong)})
+    return Finding("counts_are_those_of_the_ledger", not wrong, facts | {"sample": "; ".join(wrong)})
 
 
 def _ranks_finding(rows: pd.DataFrame) -> Finding:
@@ -79,7 +79,6 @@ def _ranks_finding(rows: pd.DataFrame) -> Finding:
     return Finding(
         "ranks_follow_the_risk",
         wrong.empty and starts_at_one,
-        True,
         {"rows": len(rows), "wrong": len(wrong), "sample": ", ".join(wrong.head(5))},
     )
 
@@ -87,4 +86,4 @@ def _ranks_finding(rows: pd.DataFrame) -> Finding:
 def _stale_sources_finding(rows: pd.DataFrame, quality: pd.DataFrame) -> Finding:
     said, known = sorted(rows["stale_sources"].unique()), stale_event_feeds(quality)
     sample = "" if said in ([], [known]) else f"the rows say {said}, source_quality says {known!r}"
-    return Finding("stale_sources_are_named", not sample, True, {"stale_sources": known or "none", "sample": sample})
+    return Finding("stale_sources_are_named", not sample, {"stale_sources": known or "none", "sample": sample})

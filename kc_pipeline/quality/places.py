@@ -17,9 +17,9 @@ def check_businesses(businesses: pd.DataFrame, parcels: pd.DataFrame) -> list[Fi
     addressed = float(parcels["address"].notna().mean()) if len(parcels) else 0.0
     least = LEAST_ON_PARCEL_SHARE * addressed
     return [
-        Finding("parcels_exist", unknown.empty, True, {"unknown": len(unknown), "sample": _sample(unknown["business_id"])}),
+        Finding("parcels_exist", unknown.empty, {"unknown": len(unknown), "sample": _sample(unknown["business_id"])}),
         Finding(
-            "enough_businesses_have_a_parcel", share >= least, False,
+            "enough_businesses_have_a_parcel", share >= least,
             {"share": round(share, 4), "minimum": round(least, 4), "parcels_with_address_share": round(addressed, 4)},
         ),
     ]  # fmt: skip
@@ -38,9 +38,9 @@ def check_attribution(attribution: pd.DataFrame, events: pd.DataFrame, located: 
     known = pd.Index(events["event_id"].unique())
     missing, strange = known.difference(total.index), total.index.difference(known)
     return [
-        Finding("shares_sum_to_one", off.empty, True, {"events": len(total), "off": len(off), "sample": _sample(off.index.to_series())}),
+        Finding("shares_sum_to_one", off.empty, {"events": len(total), "off": len(off), "sample": _sample(off.index.to_series())}),
         Finding(
-            "every_event_is_attributed", missing.empty and strange.empty, True,
+            "every_event_is_attributed", missing.empty and strange.empty,
             {
                 "events": len(known), "missing": len(missing), "unknown": len(strange),
                 "sample": _sample(missing.append(strange).to_series()),
@@ -61,7 +61,6 @@ def _precision_finding(attribution: pd.DataFrame, events: pd.DataFrame) -> Findi
     return Finding(
         "precision_is_not_upgraded",
         upgraded.empty,
-        True,
         {"tied": len(tied), "upgraded": len(upgraded), "sample": _sample(upgraded["event_id"])},
     )
 
@@ -72,7 +71,7 @@ def _located_findings(events: pd.DataFrame, located: pd.DataFrame) -> list[Findi
     shares = (events["latitude"].notna() | by_address).groupby(events["feed"]).mean()
     low = {feed: share for feed, share in shares.items() if share < LEAST_LOCATED_SHARE.get(str(feed), 0.0)}
     facts: dict[str, int | float | str] = {f"located_share_{feed}": round(float(share), 4) for feed, share in shares.items()}
-    return [Finding("enough_events_are_located", not low, False, facts | {"below_their_minimum": ", ".join(map(str, low)) or "none"})]
+    return [Finding("enough_events_are_located", not low, facts | {"below_their_minimum": ", ".join(map(str, low)) or "none"})]
 
 
 def _sample(keys: pd.Series) -> str:

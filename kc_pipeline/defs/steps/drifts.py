@@ -36,7 +36,7 @@ def check_drift(platform: Platform, feed: str) -> "list[Finding]":
             found = [drift for drift in drifts if RULE_OF_DRIFT[drift.kind] == name]
             facts: dict[str, int | float | str] = {"found": len(found), "sample": ", ".join(drift.subject for drift in found[:5])}
             sentences = tuple(drift.sentence for drift in found)
-            findings.append(Finding(name, not found, rules[name].severity is Severity.BLOCKS, facts, sentences))
+            findings.append(Finding(name, not found, facts, sentences))
     return findings
 
 

@@ -1,8 +1,10 @@
 """How many rows a feed brings, against what weekday and season let expect.
 
-Whole weeks are compared, two at a time, so that weekdays cancel and a holiday weighs little, with the median of the eight
-weeks before, so that a bulk load weighs nothing, and with what the same weeks did to that median one and two years
-earlier.  Expected is the more cautious of both: for too few rows the lower, for too many the higher.
+Whole weeks are compared, two at a time, so that weekdays cancel and a holiday weighs little: with the medians of the eight
+and of the 26 weeks before, so that a bulk load weighs nothing and the end of an odd month is none, and with what the same
+weeks did to such a guess one and two years earlier.  Expected is the most cautious guess: for too few rows the lowest, for
+too many the highest.  Half or double of it is told where counts of that mean hardly ever are so few or so many, and where
+it is further off than guesses usually were in the last two years.
 """
 
 from datetime import date
@@ -14,10 +16,11 @@ from scipy.stats import nbinom
 from kc_pipeline.quality.drift.daily import DailyCounts, Floats, count_by_day, log_chance_of_at_most, spread, sums_before
 from kc_pipeline.quality.drift.finding import Drift, in_order, plural
 
-_RECENT_WEEKS, _BASE_WEEKS, _YEAR_WEEKS, _TOLD_WEEKS = 2, 8, 52, 26
+_RECENT_WEEKS, _BASE_WEEKS, _LONG_WEEKS, _YEAR_WEEKS, _TOLD_WEEKS = 2, 8, 26, 52, 26
 _LEAST_EXPECTED = 10.0
 _LOW_SHARE, _HIGH_SHARE = 0.5, 2.0
 _LOG_CHANCE = np.log(1e-6)
+_DEVIATIONS, _MAD_TO_DEVIATION, _LEAST_PAST_WEEKS = 4.0, 1.4826, 20
 # A bulk load is one day with many times the rows of the feed's busy days.
 _BULK_TIMES, _BULK_ROWS, _BULK_DAYS, _BUSY_QUANTILE, _NEWS_DAYS = 10.0, 50, 182, 0.9, 60
 
@@ -66,38 +69,48 @@ def _weeks(feed: str, table: DailyCounts) -> list[Drift]:
     return []
 
 
-def _expected(weeks: Floats, week: int) -> tuple[float, list[float]]:
-    """Rows of the two weeks up to a week, by the eight weeks before alone, and by what earlier years did to such a guess."""
+def _expected(weeks: Floats, week: int) -> list[float]:
+    """Guesses of the rows of the two weeks up to a week: by the weeks before, and by what earlier years did to such a guess."""
     base = _base(weeks, week)
-    earlier = []
+    guesses = [base, _base(weeks, week, _LONG_WEEKS)]
     for year in (week - _YEAR_WEEKS, week - 2 * _YEAR_WEEKS):
         if year >= _RECENT_WEEKS + _BASE_WEEKS - 1 and (then := _base(weeks, year)) >= _LEAST_EXPECTED:
-            earlier.append(base * float(weeks[year - _RECENT_WEEKS + 1 : year + 1].sum()) / then)
-    return base, earlier
+            guesses.append(base * float(weeks[year - _RECENT_WEEKS + 1 : year + 1].sum()) / then)
+    return guesses
 
 
-def _base(weeks: Floats, week: int) -> float:
-    first = max(week - _RECENT_WEEKS + 1 - _BASE_WEEKS, 0)
+def _is_beyond_habit(weeks: Floats, week: int, off: float) -> bool:
+    """Whether a guess is off by more (in logarithms) than four robust deviations of the guesses of the last two years."""
+    past = range(max(week - 2 * _YEAR_WEEKS, _RECENT_WEEKS + _BASE_WEEKS - 1), week - 2 * _RECENT_WEEKS)
+    bases = [(_base(weeks, then), float(weeks[then - _RECENT_WEEKS + 1 : then + 1].sum())) for then in past]
+    logs = np.array([np.log(came / base) for base, came in bases if base > 0 and came > 0])
+    if len(logs) < _LEAST_PAST_WEEKS:
+        return True
+    deviation = _MAD_TO_DEVIATION * float(np.median(np.abs(logs - np.median(logs))))
+    return abs(off) > _DEVIATIONS * deviation
+
+
+def _base(weeks: Floats, week: int, length: int = _BASE_WEEKS) -> float:
+    first = max(week - _RECENT_WEEKS + 1 - length, 0)
     return _RECENT_WEEKS * float(np.median(weeks[first : week - _RECENT_WEEKS + 1]))
 
 
 def _is_low(weeks: Floats, scatter: Floats, week: int) -> tuple[float, float] | None:
-    base, earlier = _expected(weeks, week)
-    expected, came = min([base, *earlier]), float(weeks[week - _RECENT_WEEKS + 1 : week + 1].sum())
+    expected, came = min(_expected(weeks, week)), float(weeks[week - _RECENT_WEEKS + 1 : week + 1].sum())
     if expected < _LEAST_EXPECTED or came > _LOW_SHARE * expected:
         return None
     chance = log_chance_of_at_most(np.array([came]), np.array([expected]), scatter[[week - _RECENT_WEEKS]])
-    return (came, expected) if chance[0] <= _LOG_CHANCE else None
+    beyond = chance[0] <= _LOG_CHANCE and _is_beyond_habit(weeks, week, np.log(max(came, 0.5) / expected))
+    return (came, expected) if beyond else None
 
 
 def _is_high(weeks: Floats, scatter: Floats, week: int) -> tuple[float, float] | None:
-    base, earlier = _expected(weeks, week)
-    expected, came = max([base, *earlier]), float(weeks[week - _RECENT_WEEKS + 1 : week + 1].sum())
+    expected, came = max(_expected(weeks, week)), float(weeks[week - _RECENT_WEEKS + 1 : week + 1].sum())
     if expected < _LEAST_EXPECTED or came < _HIGH_SHARE * expected:
         return None
     ratio = float(scatter[week - _RECENT_WEEKS])
     chance = nbinom.logsf(came - 1, expected / (ratio - 1), 1 / ratio)
-    return (came, expected) if chance <= _LOG_CHANCE else None
+    return (came, expected) if chance <= _LOG_CHANCE and _is_beyond_habit(weeks, week, np.log(came / expected)) else None
 
 
 def _bulk_loads(feed: str, table: DailyCounts) -> list[Drift]:

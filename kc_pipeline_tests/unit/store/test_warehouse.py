@@ -106,7 +106,7 @@ def test_a_warehouse_of_an_earlier_minor_version_gets_the_new_columns(warehouse:
     with warehouse.engine.begin() as connection:
         connection.execute(sa.text(f"DROP VIEW {VIEW}"))
         connection.execute(sa.text("ALTER TABLE source_quality_history DROP COLUMN covered_days_365d"))
-        connection.execute(sa.text(f"CREATE VIEW {VIEW} AS SELECT feed FROM source_quality_history"))
+        connection.execute(sa.text(f"CREATE VIEW {VIEW} AS SELECT feed FROM source_quality_history"))  # noqa: S608 - a fixed name
     opened = Warehouse(f"sqlite:///{tmp_path / 'w.sqlite'}")
     publish(opened, date(2026, 7, 2), 2)
     assert opened.read_view(VIEW)["covered_days_365d"].to_pylist() == [300]
