@@ -1,6 +1,8 @@
 # Two commands do it all: `make run` (install, run the main job) and `make test` (install, test).
 PYTHON ?= python3.11
 BIN := .venv/bin
+# A worker per core; the tests of a file stay together, since they share its fixtures.
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: run dev test test-all lint validate clean
 
@@ -11,10 +13,10 @@ dev: .venv/installed
 	$(BIN)/kc dev
 
 test: .venv/installed-dev
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: .venv/installed-dev
-	$(BIN)/pytest
+	$(PYTEST)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
+import pyarrow.dataset as pads
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
@@ -55,6 +56,7 @@ class Lake:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._newest: dict[str, tuple[DeltaTable, int, pads.Dataset | None]] = {}
 
     def path(self, table: str) -> Path:
         """Folder of a table."""
@@ -89,12 +91,12 @@ class Lake:
         schema = to_arrow(contract)
         if columns is not None:
             schema = pa.schema([schema.field(name) for name in columns])
-        opened = self._open(table, version)
-        if opened is None or (partitions is not None and not partitions):
+        stored = self._dataset(table, version)
+        if stored is None or (partitions is not None and not partitions):
             return schema.empty_table()
-        wanted = None if partitions is None else [(str(contract.partition), "in", _partition_values(contract, partitions))]
-        held = {field.name for field in opened.schema().fields}
-        rows = opened.to_pyarrow_table(filters=wanted, columns=[name for name in schema.names if name in held])
+        wanted = None if partitions is None else pc.field(str(contract.partition)).isin(_partition_values(contract, partitions))
+        held = set(stored.schema.names)
+        rows = stored.to_table(filter=wanted, columns=[name for name in schema.names if name in held])
         for field in schema:
             if field.name not in held:  # a column that the contract got after the table was last written
                 rows = rows.append_column(field.name, pa.nulls(rows.num_rows, field.type))
@@ -181,11 +183,32 @@ class Lake:
         stated = opened.history(1)[0].get("made_from", "{}")
         return dict(json.loads(stated))
 
-    def _open(self, table: str, version: int | None = None) -> DeltaTable | None:
+    def _open(self, table: str) -> DeltaTable | None:
+        """The newest version; opened again only where the log has gone on, since every opening reads the whole log."""
+        log = self.path(table) / "_delta_log"
+        if table in self._newest:
+            opened, written_ns, _ = self._newest[table]
+            if _written_ns(log, opened.version()) == written_ns and _written_ns(log, opened.version() + 1) is None:
+                return opened
+            del self._newest[table]
         try:
-            return DeltaTable(self.path(table), version=version)
+            opened = DeltaTable(self.path(table))
         except TableNotFoundError:
             return None
+        self._newest[table] = (opened, _written_ns(log, opened.version()) or 0, None)
+        return opened
+
+    def _dataset(self, table: str, version: int | None) -> pads.Dataset | None:
+        """The files of a version as one data set; None before the table's first write."""
+        opened = self._open(table)
+        if opened is None:
+            return None
+        if version is not None and version != opened.version():
+            return DeltaTable(self.path(table), version=version).to_pyarrow_dataset()
+        _, written_ns, known = self._newest[table]
+        stored = known or opened.to_pyarrow_dataset()
+        self._newest[table] = (opened, written_ns, stored)
+        return stored
 
     @staticmethod
     def _partition_of(table: str, uri: str) -> str:
@@ -229,6 +252,18 @@ class Lake:
             post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
         )
         _fsync_version(path, DeltaTable(path).version())
+
+
+def _log_name(version: int) -> str:
+    return f"{version:020d}.json"
+
+
+def _written_ns(log: Path, version: int) -> int | None:
+    """When a version's log entry was written; None if it is not there."""
+    try:
+        return (log / _log_name(version)).stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def canonical_rows(contract: Table, rows: pa.Table) -> pa.Table:
@@ -286,7 +321,7 @@ def _checked(contract: Table, rows: pa.Table) -> pa.Table:
 
 def _fsync_version(path: Path, version: int) -> None:
     """Force a commit's data files and its log entry to the disk."""
-    log = path / "_delta_log" / f"{version:020d}.json"
+    log = path / "_delta_log" / _log_name(version)
     actions = [json.loads(line) for line in log.read_text().splitlines()]
     files = [path / action["add"]["path"] for action in actions if "add" in action]
     for target in [*files, *{file.parent for file in files}, log, log.parent]:

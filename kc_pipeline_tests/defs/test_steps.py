@@ -4,14 +4,15 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from kc_pipeline.catalog.own_rules import RULE_OF_DRIFT
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps import feeds
+from kc_pipeline.defs.steps import drifts, feeds
 from kc_pipeline.extract.errors import SourceError
 from kc_pipeline.extract.status import read_failures
 from kc_pipeline.settings import load_settings
@@ -102,3 +103,20 @@ def test_nothing_new_means_no_commit(platform: Platform) -> None:
     version = platform.lake.version("clean/police_reports")
     refresh_and_clean(platform)
     assert platform.lake.version("clean/police_reports") == version
+
+
+def test_a_column_that_the_source_adds_is_told_for_a_month(platform: Platform, department: Query) -> None:
+    law = RULE_OF_DRIFT["column_new"]
+
+    def told(platform: Platform) -> tuple[str, ...]:
+        return {finding.law: finding.sentences for finding in drifts.check_drift(platform, "police_reports")}[law]
+
+    refresh_and_clean(platform)
+    assert told(platform) == ()
+    department("alter table reports add column weather text")
+    department("update reports set address = '11 ELM ST', updated_at = '2025-04-01' where row_id = '4'")
+    later = NOW + timedelta(days=1)
+    refresh_and_clean(Platform(platform.settings, lambda: later))
+    (sentence,) = told(Platform(platform.settings, lambda: later))
+    assert sentence == "police_reports: data set reports has a new column 'weather' (TEXT); we do not read it."
+    assert told(Platform(platform.settings, lambda: later + timedelta(days=drifts.SCHEMA_NEWS_DAYS + 1))) == ()

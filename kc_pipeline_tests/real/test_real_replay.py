@@ -53,8 +53,16 @@ def test_feeds_without_rows_are_silent_not_safe(replayed: tuple[Path, str]) -> N
         status = dict(client.execute("select feed, source_status from v1_source_quality"))
         (stale,) = client.execute("select distinct stale_sources from v1_business_risk_current").fetchone()
     assert {status[feed] for feed in ("calls_911", "health_inspections", "streetlight_outages")} == {"silent"}
-    assert status["dumping_complaints"] == "fresh"
     assert {"calls_911", "health_inspections", "streetlight_outages"} <= set(stale.split(";"))
+
+
+def test_a_feed_whose_largest_category_fell_silent_is_degraded(replayed: tuple[Path, str]) -> None:
+    with sqlite3.connect(replayed[0] / "warehouse.sqlite") as client:
+        status, reason = client.execute(
+            "select source_status, status_reason from v1_source_quality where feed = 'dumping_complaints'"
+        ).fetchone()
+    assert status == "degraded"
+    assert "'Dumping in a Right-of-Way' (79 % of rows) has had no row since 2026-06-18" in reason
 
 
 def test_real_business_addresses_have_a_risk_row(replayed: tuple[Path, str]) -> None:

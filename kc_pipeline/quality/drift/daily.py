@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import nbinom
+from scipy.special import betainc, betaincc
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -126,8 +126,14 @@ def spread(sums: Floats) -> Floats:
 
 def log_chance_of_at_most(count: Floats, mean: Floats, ratio: Floats) -> Floats:
     """Natural logarithm of the negative-binomial chance of so few rows, by mean and variance over mean."""
-    result: Floats = nbinom.logcdf(count, mean / (ratio - 1), 1 / ratio)
-    return result
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(betainc(mean / (ratio - 1), count + 1, 1 / ratio)))
+
+
+def log_chance_of_at_least(count: float, mean: float, ratio: float) -> float:
+    """The same of so many rows; the count is at least 1."""
+    with np.errstate(divide="ignore"):
+        return float(np.log(betaincc(mean / (ratio - 1), count, 1 / ratio)))
 
 
 def turning_point(counts: Floats, first: int, last: int) -> int:

@@ -11,9 +11,16 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
-from scipy.stats import nbinom
 
-from kc_pipeline.quality.drift.daily import DailyCounts, Floats, count_by_day, log_chance_of_at_most, spread, sums_before
+from kc_pipeline.quality.drift.daily import (
+    DailyCounts,
+    Floats,
+    count_by_day,
+    log_chance_of_at_least,
+    log_chance_of_at_most,
+    spread,
+    sums_before,
+)
 from kc_pipeline.quality.drift.finding import Drift, in_order, plural
 
 _RECENT_WEEKS, _BASE_WEEKS, _LONG_WEEKS, _YEAR_WEEKS, _TOLD_WEEKS = 2, 8, 26, 52, 26
@@ -109,7 +116,7 @@ def _is_high(weeks: Floats, scatter: Floats, week: int) -> tuple[float, float] |
     if expected < _LEAST_EXPECTED or came < _HIGH_SHARE * expected:
         return None
     ratio = float(scatter[week - _RECENT_WEEKS])
-    chance = nbinom.logsf(came - 1, expected / (ratio - 1), 1 / ratio)
+    chance = log_chance_of_at_least(came, expected, ratio)
     return (came, expected) if chance <= _LOG_CHANCE and _is_beyond_habit(weeks, week, np.log(came / expected)) else None
 
 

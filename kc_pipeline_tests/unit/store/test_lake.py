@@ -1,5 +1,6 @@
 """The lake: whole partitions, one commit, nothing rewritten that did not change."""
 
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -131,3 +132,19 @@ def test_a_partition_whose_files_are_gone_is_noticed_and_can_be_written_again(la
     assert lake.write(TABLE, rows, partitions=["a", "b"]).changed == ("a",)
     assert lake.intact_partitions(TABLE) == {"a", "b"}
     assert lake.read(TABLE).num_rows == 2
+
+
+def test_what_another_writer_committed_is_read_at_once(lake: Lake, tmp_path: Path) -> None:
+    lake.write(TABLE, account("a", {"2024-01": 3}), partitions=["a"])
+    assert lake.read(TABLE)["good_count"].to_pylist() == [3]
+    Lake(tmp_path).write(TABLE, account("a", {"2024-01": 9}), partitions=["a"])
+    assert lake.read(TABLE)["good_count"].to_pylist() == [9]
+    assert lake.version(TABLE) == 1
+
+
+def test_a_table_that_was_removed_and_made_again_is_read_anew(lake: Lake, tmp_path: Path) -> None:
+    lake.write(TABLE, account("a", {"2024-01": 3}), partitions=["a"])
+    shutil.rmtree(lake.path(TABLE))
+    assert lake.read(TABLE).num_rows == 0
+    Lake(tmp_path).write(TABLE, account("a", {"2024-01": 9}), partitions=["a"])
+    assert lake.read(TABLE)["good_count"].to_pylist() == [9]
