@@ -132,6 +132,7 @@ OF_FEED: Mapping[str, tuple[Rule, ...]] = {
     "districts": (_law("register_is_whole", "The register has at least as many rows as the smallest that could be whole."),),
     "property_violations": (_POSITION, _ZIP_CODES, _RECORD_CLOSED_AFTER_OPENED, _IN_REGISTER),
     "dangerous_buildings": (_POSITION, _ZIP_CODES, _RECORD_CLOSED_AFTER_OPENED, _IN_REGISTER),
+    "bus_stops": (_POSITION,),
 }  # fmt: skip
 # Rows below which a register cannot be the city's whole one. Recorded: 28,245 licences, 204,762 parcels, 246 neighborhoods;
 # the floors leave room for a small town and for a small synthetic city.

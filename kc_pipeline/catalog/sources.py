@@ -382,6 +382,10 @@ _DANGEROUS_LEGACY = DataSet(
     "dangerous_buildings", "vzsi-k8cj", Transport.SOCRATA, _DANGEROUS_FIELDS, ("case_id", "address"),
     is_primary=False, view_of="7at3-sxhp",
 )  # fmt: skip
+_BUS_STOPS = DataSet(
+    "bus_stops", "ydqf-pvmx", Transport.SOCRATA, {**one_name("stop_id", "stop_name", "lighting", "shelter"), "point": ("location",)},
+    ("stop_id", "point"),
+)  # fmt: skip
 
 _FEEDS = (
     Feed(
@@ -430,6 +434,7 @@ _FEEDS = (
     ),
     Feed("property_violations", "Property violations", "Code violations with the parcel's KIVA PIN.", "reference", "Kansas City Neighborhood Services", None, (_VIOLATIONS, _OPEN_VIOLATIONS)),
     Feed("dangerous_buildings", "Dangerous buildings", "Cases about dangerous buildings, with the parcel's KIVA PIN.", "reference", "Kansas City Neighborhood Services", None, (_DANGEROUS_BUILDINGS, _DANGEROUS_LEGACY)),
+    Feed("bus_stops", "Bus stops", "Stops of the city's buses, with their shelters and lights.", "reference", "Kansas City Area Transportation Authority", None, (_BUS_STOPS,)),
 )  # fmt: skip
 
 FEEDS: dict[str, Feed] = {feed.name: feed for feed in _FEEDS}

@@ -78,6 +78,7 @@ _REFERENCE: dict[str, tuple[str, tuple[str, ...]]] = {
     "districts": ("one neighborhood, patrol division or council district", ("record_id", "district_kind", "district_name", "geometry")),
     "property_violations": ("one property violation", ("record_id", "case_number", "case_status", "violation_code", "violation_text", "opened_date", "resolved_date", "parcel_id", *_PLACE)),
     "dangerous_buildings": ("one report of a dangerous building", ("record_id", "case_status", "opened_date", "resolved_date", "parcel_id", *_PLACE)),
+    "bus_stops": ("one bus stop", ("record_id", "stop_id", "stop_name", "has_shelter", "has_light", *_PLACE[2:])),
 }  # fmt: skip
 REFERENCE_FEEDS = tuple(_REFERENCE)
 FEEDS = (*EVENT_FEEDS, *REFERENCE_FEEDS)

@@ -5,8 +5,8 @@ Minimised is the mean negative log likelihood plus
     strength * (l1_share * sum(b) + (1 - l1_share) / 2 * sum(b^2)),    b >= 0,
 
 over columns brought to unit standard deviation; the constant is not penalised.  Solved by iteratively reweighted
-non-negative least squares on the columns that can matter (sequential strong rules, checked against the optimality
-conditions), along a path of strengths.  No kept library has this penalty together with the sign and a Poisson likelihood.
+non-negative least squares on a working set of columns that grows until the optimality conditions hold for all of them, along
+a path of strengths.  No kept library has this penalty together with the sign and a Poisson likelihood.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ Numbers = npt.NDArray[np.int64]
 L1_SHARE = 0.5
 STRENGTHS = 20
 WEAKEST = 1e-2  # of the strength at which the first column enters
+_COLUMNS_AT_ONCE = 12
 _TOLERANCE, _MOST_STEPS = 1e-6, 50
 
 
@@ -43,14 +44,21 @@ class Path:
     coefficients: Floats
 
 
-def strength_path(design: Design, counts: Floats, offset: Floats | None = None, l1_share: float = L1_SHARE) -> Floats:
-    """Strengths from the one at which the first column enters down to a small share of it."""
+def strength_path(
+    design: Design,
+    counts: Floats,
+    offset: Floats | None = None,
+    l1_share: float = L1_SHARE,
+    strengths: int = STRENGTHS,
+    weakest: float = WEAKEST,
+) -> Floats:
+    """Strengths from the one at which the first column enters down to a small share of it, evenly by their logarithm."""
     offset = np.zeros(len(counts)) if offset is None else offset
     mean = np.exp(offset) * counts.sum() / np.exp(offset).sum()
     centre, spread = _moments(design)
     gradient = (design.T @ (counts - mean).astype(design.dtype) - centre * (counts - mean).sum()) / spread / len(counts)
     largest = max(float(gradient.max()) / l1_share, 1e-12)
-    return np.asarray(largest * np.geomspace(1, WEAKEST, STRENGTHS))
+    return np.asarray(largest * np.geomspace(1, weakest, strengths))
 
 
 def fit_path(
@@ -71,20 +79,19 @@ def fit_path(
     constant = float(np.log(max(counts.sum(), 0.5) / np.exp(offset).sum()))
     eta = constant + offset
     constants, coefficients = [], []
-    previous = float(strengths[0])
     for strength in strengths:
-        gradient = _gradient(design, counts - np.exp(eta), centre, spread)
-        active = np.flatnonzero((scaled > 0) | (gradient >= l1_share * (2 * strength - previous)))
+        worst = _most_broken(_gradient(design, counts - np.exp(eta), centre, spread), scaled > 0, l1_share * strength)
         while True:
+            active = np.union1d(np.flatnonzero(scaled > 0), worst)
             constant, scaled, eta = _fit_active(design, counts, offset, active, constant, scaled, (strength, l1_share), (centre, spread))
             gradient = _gradient(design, counts - np.exp(eta), centre, spread)
-            broken = np.setdiff1d(np.flatnonzero(gradient > l1_share * strength * (1 + 1e-4)), active)
-            if not len(broken):
+            in_set = np.zeros(len(scaled), dtype=bool)
+            in_set[active] = True
+            worst = _most_broken(gradient, in_set, l1_share * strength)
+            if not len(worst):
                 break
-            active = np.union1d(active, broken)
         constants.append(constant)
         coefficients.append(scaled / spread)
-        previous = float(strength)
     shift = np.asarray(coefficients) @ centre
     return Path(np.asarray(strengths, dtype=float), np.asarray(constants) - shift, np.asarray(coefficients))
 
@@ -113,6 +120,44 @@ def cross_validate(
     return np.asarray(total / len(counts))
 
 
+def approximate_cross_validation(
+    design: Design, counts: Floats, path: Path, folds: Numbers, offset: Floats | None = None, l1_share: float = L1_SHARE
+) -> Floats:
+    """The same in a fraction of the time: each fold's fit is one Newton step away from the fit to all rows.
+
+    Curvature and gradient of a fold are taken from those of all rows, so that a strength costs about one step of its fit.
+    A column that the fit to all rows leaves out stays out.  For folds that are a small part of many rows.
+
+    Args:
+        design: as for `fit_path`.
+        counts: count of each row.
+        path: fits to all rows.
+        folds: number of the fold that each row is held out in.
+        offset: log exposure of each row; None: zero.
+        l1_share: share of the penalty that makes coefficients zero.
+    """
+    offset = np.zeros(len(counts)) if offset is None else offset
+    order = np.argsort(folds, kind="stable")
+    edges = np.searchsorted(folds[order], np.unique(folds))
+    parts = [slice(start, stop) for start, stop in zip(edges, [*edges[1:], len(order)], strict=True)]
+    design, counts, offset = design[order], counts[order], offset[order]
+    moments = _moments(design)
+    total = np.zeros(len(path.strengths))
+    for place, strength in enumerate(path.strengths):
+        active = np.flatnonzero(path.coefficients[place] > 0)
+        centre, spread = moments[0][active], moments[1][active]
+        columns = (design[:, active] - centre.astype(design.dtype)) / spread.astype(design.dtype)
+        scaled = path.coefficients[place][active] * spread
+        eta = path.constants[place] + path.coefficients[place] @ moments[0] + offset + (columns @ scaled.astype(design.dtype)).astype(float)
+        of_parts = [_Quadratic.of(columns[part], counts[part], np.exp(eta[part])) for part in parts]
+        whole = _Quadratic.sum(of_parts)
+        for part, own in zip(parts, of_parts, strict=True):
+            change, step = whole.without(own).step(scaled, (float(strength), l1_share))
+            held_out = eta[part] + step + columns[part] @ change.astype(design.dtype)
+            total[place] += poisson_deviance(counts[part], np.exp(held_out)).sum()
+    return np.asarray(total / len(counts))
+
+
 def poisson_deviance(counts: Floats, mean: Floats) -> Floats:
     """Deviance of each row."""
     return np.asarray(2 * (xlogy(counts, counts / mean) - (counts - mean)))
@@ -131,6 +176,13 @@ def _gradient(design: Design, residual: Floats, centre: Floats, spread: Floats) 
     return np.asarray((raw - centre * residual.sum()) / spread / len(residual))
 
 
+def _most_broken(gradient: Floats, in_set: npt.NDArray[np.bool_], least: float) -> Numbers:
+    """Columns outside the working set that break the optimality condition most, a few at once."""
+    outside = np.where(in_set, -np.inf, gradient)
+    broken = np.flatnonzero(outside > least * (1 + 1e-4))
+    return np.asarray(broken[np.argsort(-outside[broken], kind="stable")][:_COLUMNS_AT_ONCE])
+
+
 def _fit_active(
     design: Design,
     counts: Floats,
@@ -146,27 +198,67 @@ def _fit_active(
     part = (design[:, active] - centre.astype(design.dtype)) / spread.astype(design.dtype)
     coefficients = scaled[active].copy()
     eta = constant + offset + (part @ coefficients.astype(design.dtype)).astype(float)
-    n = len(counts)
     for _ in range(_MOST_STEPS):
-        mean = np.exp(np.minimum(eta, 30.0))
-        weighted = part * mean.astype(design.dtype)[:, None]
-        gram = (part.T @ weighted).astype(float) / n
-        cross, total = weighted.sum(axis=0, dtype=np.float64) / n, mean.sum() / n
-        residual = counts - mean
-        slope, level = (part.T @ residual.astype(design.dtype)).astype(float) / n, residual.sum() / n
-        # The constant is profiled out: its best value for any coefficients is known in closed form.
-        curvature = gram - np.outer(cross, cross) / total
-        target = slope - cross * level / total + curvature @ coefficients
-        new = _minimize(curvature, target, penalty)
-        change = new - coefficients
-        step = level / total - cross @ change / total
-        constant, coefficients = constant + step, new
+        change, step = _Quadratic.of(part, counts, np.exp(np.minimum(eta, 30.0))).step(coefficients, penalty)
+        constant, coefficients = constant + step, coefficients + change
         eta = eta + step + (part @ change.astype(design.dtype)).astype(float)
         if max(np.abs(change).max(initial=0.0), abs(step)) < _TOLERANCE:
             break
     result = np.zeros(len(scaled))
     result[active] = coefficients
     return constant, result, eta
+
+
+@dataclass(frozen=True)
+class _Quadratic:
+    """The log likelihood of some rows to the second order: sums over them, so that parts can be added and taken away."""
+
+    gram: Floats
+    cross: Floats
+    mean: float
+    slope: Floats
+    level: float
+    size: int
+
+    @staticmethod
+    def of(columns: Design, counts: Floats, mean: Floats) -> "_Quadratic":
+        weighted = columns * mean.astype(columns.dtype)[:, None]
+        residual = counts - mean
+        return _Quadratic(
+            (columns.T @ weighted).astype(float),
+            weighted.sum(axis=0, dtype=np.float64),
+            float(mean.sum()),
+            (columns.T @ residual.astype(columns.dtype)).astype(float),
+            float(residual.sum()),
+            len(counts),
+        )
+
+    @staticmethod
+    def sum(parts: Sequence["_Quadratic"]) -> "_Quadratic":
+        whole = parts[0]
+        for part in parts[1:]:
+            whole = whole._plus(part, 1)
+        return whole
+
+    def without(self, part: "_Quadratic") -> "_Quadratic":
+        return self._plus(part, -1)
+
+    def _plus(self, part: "_Quadratic", sign: int) -> "_Quadratic":
+        return _Quadratic(
+            self.gram + sign * part.gram,
+            self.cross + sign * part.cross,
+            self.mean + sign * part.mean,
+            self.slope + sign * part.slope,
+            self.level + sign * part.level,
+            self.size + sign * part.size,
+        )
+
+    def step(self, coefficients: Floats, penalty: tuple[float, float]) -> tuple[Floats, float]:
+        """Change of the coefficients and of the constant, which is profiled out: its best value is known in closed form."""
+        curvature = (self.gram - np.outer(self.cross, self.cross) / self.mean) / self.size
+        target = (self.slope - self.cross * self.level / self.mean) / self.size + curvature @ coefficients
+        change = _minimize(curvature, target, penalty) - coefficients
+        return change, float((self.level - self.cross @ change) / self.mean)
 
 
 def _minimize(curvature: Floats, target: Floats, penalty: tuple[float, float]) -> Floats:

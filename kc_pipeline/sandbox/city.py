@@ -37,7 +37,7 @@ from kc_pipeline.sandbox.truth import Truth, plant
 
 __all__ = ["ANCHOR_DATE", "CityTruth", "build_city", "built_through", "window_start"]
 
-VERSION = 3
+VERSION = 4
 DEFAULT_SCALE, DEFAULT_SEED, DEFAULT_MONTHS = 0.05, 230_573, 24
 _MARKER = "city.json"
 
@@ -157,6 +157,7 @@ def _write_city(city: CityTruth) -> None:
     published_registers.publish_permits(store, layout, registers, city.seed)
     published_registers.publish_violations(store, layout, city.scale, city.seed, city.through)
     published_registers.publish_dangerous(store, layout, registers, city.seed)
+    published_registers.publish_bus_stops(store, planted.spots("bus_stops"), city.seed)
     events = _write_events(city, store, layout, of_parcel, registers, planted)
     store.close()
     truth_files.write(city.folder / "truth", city.seed, layout, registers, planted, events)

@@ -1,4 +1,4 @@
-"""Licences, food permits, property violations and dangerous buildings as the portal shows them.
+"""Licences, food permits, property violations, dangerous buildings and bus stops as the portal shows them.
 
 Licence points are street geocodes, some metres from the lot; names differ between the registers.
 """
@@ -232,6 +232,25 @@ def publish_dangerous(store: RecordStore, layout: Layout, registers: Registers, 
         dtype=object,
     )
     _publish_static(store, data_set, "Dangerous Buildings List", rows, {fields["opened_at"][0]: "calendar_date"})
+
+
+def publish_bus_stops(store: RecordStore, stops: pd.DataFrame, seed: int) -> None:
+    """Put the bus stops on the portal."""
+    data_set = find_data_set("bus_stops", "ydqf-pvmx")
+    rng = generator(seed, "bus stop rows")
+    n = len(stops)
+    longitude, latitude = to_degrees(stops["x"].to_numpy(), stops["y"].to_numpy())
+    rows = pd.DataFrame(
+        {
+            "stop_id": _text(1_060_000 + np.arange(n)),
+            "stop_name": "STOP " + _text(1 + np.arange(n)),
+            "shelter": choose(("true", "false"), rng.random(n), (15, 85)),
+            "lighting": choose(("true", "false"), rng.random(n), (20, 80)),
+            "location": points(longitude, latitude, 6),
+        },
+        dtype=object,
+    )
+    _publish_static(store, data_set, "Bus Stops", rows, {"location": "point"})
 
 
 def _publish_static(store: RecordStore, data_set: DataSet, title: str, rows: pd.DataFrame, types: dict[str, str]) -> None:

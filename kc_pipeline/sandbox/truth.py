@@ -2,8 +2,8 @@
 
 Planted: rate of serious street violence at a parcel = ground area * exp(sum of beta * factor) * place effect, where a
 factor is 0 or 1 in one of the two forms of risk terrain modelling: 'proximity' (1 within distance_m of a feature) or
-'density' (1 where a Gaussian kernel density of bandwidth distance_m exceeds its mean over parcels by two standard
-deviations), and the place effect is gamma with mean 1. A beta of 0 is a decoy.
+'density' (1 where the density, by a Gaussian as wide as a quartic kernel of bandwidth distance_m, exceeds its mean over
+parcels by two standard deviations), and the place effect is gamma with mean 1. A beta of 0 is a decoy.
 """
 
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ class Effect:
 
 
 EFFECTS = (
-    Effect("streetlight_outages", "density", _BLOCK_M, 0.75),
-    Effect("dumping_complaints", "density", _BLOCK_M, 0.65),
+    Effect("streetlight_outages", "density", 3 * _BLOCK_M, 0.75),
+    Effect("dumping_complaints", "density", 3 * _BLOCK_M, 0.65),
     Effect("convenience_stores", "proximity", _BLOCK_M, 0.80),
     Effect("liquor_stores", "proximity", _BLOCK_M, 0.55),
     Effect("bars", "proximity", _BLOCK_M, 0.65),
@@ -99,13 +99,14 @@ def exposure(effect: Effect, features: pd.DataFrame, x: Floats, y: Floats) -> ND
     import shapely
 
     tree = shapely.STRtree(shapely.points(features["x"].to_numpy(), features["y"].to_numpy()))
-    reach = effect.distance_m if effect.form == "proximity" else 3 * effect.distance_m
+    deviation = effect.distance_m / np.sqrt(8)
+    reach = effect.distance_m if effect.form == "proximity" else 3 * deviation
     point, feature = tree.query(shapely.points(x, y), predicate="dwithin", distance=reach)
     if effect.form == "proximity":
         return (np.bincount(point, minlength=len(x)) > 0).astype(np.int64)
     fx, fy, weight = (features[c].to_numpy()[feature] for c in ("x", "y", "weight"))
     squared = (x[point] - fx) ** 2 + (y[point] - fy) ** 2
-    density = np.bincount(point, weights=weight * np.exp(-squared / (2 * effect.distance_m**2)), minlength=len(x))
+    density = np.bincount(point, weights=weight * np.exp(-squared / (2 * deviation**2)), minlength=len(x))
     dense: NDArray[np.int64] = (density > density.mean() + 2 * density.std()).astype(np.int64)
     return dense
 

@@ -20,4 +20,5 @@ CLEANERS: Mapping[str, Callable[[pa.Table], CleanResult]] = {
     "districts": areas.clean_districts,
     "property_violations": registers.clean_violations,
     "dangerous_buildings": registers.clean_dangerous_buildings,
+    "bus_stops": registers.clean_bus_stops,
 }

@@ -1,4 +1,4 @@
-"""Registers of businesses and buildings: licences, food permits, property violations, dangerous buildings."""
+"""Registers of businesses and buildings: licences, food permits, property violations, dangerous buildings, bus stops."""
 
 import hashlib
 
@@ -79,6 +79,23 @@ def clean_dangerous_buildings(raw: pa.Table) -> CleanResult:
         resolved_date=parse_local(rows["resolved_at"]).dt.normalize(),
     )
     return ledger.close(records.drop_duplicates("record_id"), record_id)
+
+
+def clean_bus_stops(raw: pa.Table) -> CleanResult:
+    """Clean bus stops: one record per stop number."""
+    ledger = _open("bus_stops", raw, "stop_id")
+    rows = ledger.usable
+    record_id = "bus_stops:" + rows["stop_id"]
+    said = {"stop_id": rows["stop_id"], "stop_name": rows["stop_name"]}
+    has = {"has_shelter": _true_or_false(rows["shelter"]), "has_light": _true_or_false(rows["lighting"])}
+    position = clean_positions(rows.assign(address=rows["stop_name"]))
+    records = pd.DataFrame({"record_id": record_id, **said, **has, **position, **provenance(rows)}, index=rows.index)
+    return ledger.close(records.drop_duplicates("record_id"), record_id)
+
+
+def _true_or_false(texts: pd.Series) -> pd.Series:
+    """True and false in the portal's words; what is neither is missing."""
+    return texts.str.lower().map({"true": True, "false": False}).astype("boolean")
 
 
 def _open(feed: str, raw: pa.Table, key: str) -> Ledger:

@@ -36,7 +36,7 @@ def raw_row(record: Record, data_set: DataSet) -> Record:
         elif canonical == "shape":
             row["geometry"] = None if value is None else shapely.to_wkb(shapely.from_geojson(json.dumps(value)))
         elif value is not None:
-            row[canonical] = value
+            row[canonical] = str(value).lower() if isinstance(value, bool) else value
     return row
 
 

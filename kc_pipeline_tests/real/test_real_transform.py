@@ -25,6 +25,7 @@ def total(result: CleanResult, kind: str) -> int:
         ("food_permits", "sz9c-c5ux", "sz9c-c5ux.json.gz", 3_681, 3_681),
         ("property_violations", "w5nm-8qv8", "w5nm-8qv8.json.gz", 5_945, 5_945),
         ("dangerous_buildings", "vzsi-k8cj", "vzsi-k8cj.json.gz", 7_703, 7_703),
+        ("bus_stops", "ydqf-pvmx", "ydqf-pvmx.json.gz", 2_467, 2_467),
         ("districts", "vq6h-tqrf", "vq6h-tqrf.json.gz", 246, 246),
         ("districts", "evs7-zsdk", "evs7-zsdk.json.gz", 6, 6),
     ],

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from transform_rows import only, raw_table
 
-from kc_pipeline.transform.registers import clean_dangerous_buildings, clean_licenses, clean_permits, clean_violations
+from kc_pipeline.transform.registers import clean_bus_stops, clean_dangerous_buildings, clean_licenses, clean_permits, clean_violations
 
 
 def license_row(**changes: object) -> dict[str, object]:
@@ -130,3 +130,18 @@ def test_records_alike_in_everything_are_numbered_in_whatever_order_they_come() 
     keys = clean_licenses(raw_table(rows)).clean["record_id"].to_pylist()
     assert [key.split(":")[4:] for key in keys] == [[], ["2"], ["3"]]
     assert clean_licenses(raw_table(rows[::-1])).clean["record_id"].to_pylist() == keys
+
+
+def test_a_bus_stop_says_whether_it_has_a_shelter_and_a_light() -> None:
+    row = {
+        "data_set": "ydqf-pvmx",
+        "partition": "whole",
+        "stop_id": "1060057",
+        "stop_name": "ON MAIN AT 31ST",
+        "shelter": "true",
+        "latitude": "39.07",
+        "longitude": "-94.58",
+    }
+    stop = only(clean_bus_stops(raw_table([row, {**row, "row_id": "again"}])).clean)
+    assert (stop["record_id"], stop["has_shelter"], stop["has_light"]) == ("bus_stops:1060057", True, None)
+    assert (stop["latitude"], stop["no_location_reason"]) == (39.07, None)
