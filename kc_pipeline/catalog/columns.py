@@ -6,6 +6,7 @@ Tables (`catalog/tables.py`) list columns by name; a name means the same thing w
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kc_pipeline.catalog.factors import CONDITIONS, MendedBy
 from kc_pipeline.catalog.geography import DIVISIONS, REGION_EAST, REGION_NORTH, REGION_SOUTH, REGION_WEST
 
 
@@ -376,13 +377,98 @@ _ALL = (
     Column(
         "risk_score",
         _T.NUMBER,
-        "0 to 100: share of business parcels with a lower provisional risk, in per cent.",
+        "0 to 100: share of the other business parcels that are expected to have fewer serious events, in per cent.",
         False,
         minimum=0,
         maximum=100,
     ),
-    Column("risk_rank", _T.INTEGER, "1 is the highest provisional risk; equal risks share a rank.", False, minimum=1),
-    Column("relative_risk", _T.NUMBER, "Provisional risk relative to the city's average business parcel (1.0).", False, minimum=0),
+    Column("risk_rank", _T.INTEGER, "1 is the highest expectation of serious events; equal ones share a rank.", False, minimum=1),
+    Column("relative_risk", _T.NUMBER, "Expected serious events over those of the city's average business parcel (1.0).", False, minimum=0),
+    Column(
+        "expected_events_per_year",
+        _T.NUMBER,
+        "Serious street violence (homicide, robbery, aggravated assault, firearm; not domestic) expected at the place in a year.",
+        False,
+        "events per year",
+        minimum=0,
+    ),
+    Column(
+        "expected_low_80", _T.NUMBER, "Lower bound of the 80 % interval of expected_events_per_year.", False, "events per year", minimum=0
+    ),
+    Column(
+        "expected_high_80", _T.NUMBER, "Upper bound of the 80 % interval of expected_events_per_year.", False, "events per year", minimum=0
+    ),
+    Column(
+        "main_business_type",
+        _T.TEXT,
+        "The business type that a place is ranked among; 'other' for none of those that are risk factors.",
+        False,
+    ),
+    Column("risk_rank_in_type", _T.INTEGER, "Rank among the business parcels of main_business_type; 1 is highest.", False, minimum=1),
+    Column("places_in_type", _T.INTEGER, "Business parcels of main_business_type.", False, "places", minimum=1),
+    Column(
+        "relative_risk_score",
+        _T.NUMBER,
+        "Relative risk score (RRS) of the place's cell by risk terrain modelling: 1 for the lowest cell of the city; missing outside the grid.",
+        minimum=1,
+    ),
+    Column(
+        "serious_events_365d",
+        _T.NUMBER,
+        "Serious street violence in the 365 days before as_of: EXACT and NEAR events, and shares of BLOCK events.",
+        False,
+        "events",
+        minimum=0,
+    ),
+    Column("serious_events_prior_365d", _T.NUMBER, "The same of the 365 days before those.", False, "events", minimum=0),
+    Column(
+        "risk_trend",
+        _T.TEXT,
+        "'rising' or 'falling' where the two years differ more than chance lets expect (one-sided, 5 %), else 'steady'; 'unknown' without two years of records.",
+        False,
+        values=("rising", "falling", "steady", "unknown"),
+    ),
+    Column("model_id", _T.TEXT, "The fit that made the score; its card is in eval/model_card.", False),
+    # --- risk factors -----------------------------------------------------------------------------
+    Column("observation_id", _T.TEXT, "Key of one observation, 'condition:source id'.", False),
+    Column("condition", _T.TEXT, "Kind of observation, in catalog/factors.py.", False, values=tuple(CONDITIONS)),
+    Column("source_id", _T.TEXT, "event_id, record_id or business_parcel_id of what was observed.", False),
+    Column("known_date", _T.DATE, "Local day from which the observation was known; missing for what stands there at all times."),
+    Column("is_closed", _T.BOOLEAN, "The source's status says that the matter is closed, with or without a date.", False),
+    Column("finding_count", _T.NUMBER, "Critical violations found; 1 for other observations.", False, minimum=0),
+    Column(
+        "factor",
+        _T.TEXT,
+        "What adds to the risk: a factor of catalog/factors.py, 'baseline', 'past_crime', 'own_history' or a trait of the place.",
+        False,
+    ),
+    Column("factor_group", _T.TEXT, "'owner can mend', 'city can mend' or 'context and history'.", False, values=tuple(MendedBy)),
+    Column(
+        "log_contribution", _T.NUMBER, "What the factor adds to the log of expected_events_per_year; those of a place sum to it.", False
+    ),
+    Column("risk_multiplier", _T.NUMBER, "exp(log_contribution); those of a place multiply to expected_events_per_year.", False, minimum=0),
+    Column(
+        "observation_count", _T.INTEGER, "Observations of the factor near the place, or on its premises.", unit="observations", minimum=0
+    ),
+    Column("nearest_m", _T.NUMBER, "Distance to the nearest of them.", unit="metre", minimum=0),
+    Column("oldest_open_days", _T.INTEGER, "Days since the oldest of them was opened, where it is open.", unit="day", minimum=0),
+    Column("owed_by", _T.TEXT, "Department or party that can mend it."),
+    Column("explanation", _T.TEXT, "The contribution in a sentence; an association, not a cause.", False),
+    Column(
+        "what_if_events_per_year",
+        _T.NUMBER,
+        "Expected events per year of a place that is like this one but for the factor; an association.",
+        unit="events per year",
+        minimum=0,
+    ),
+    Column("fitted_as_of", _T.DATE, "Day before which everything was known that the model was fitted to.", False),
+    Column("model_version", _T.TEXT, "Version of the model's code.", False),
+    Column(
+        "card",
+        _T.TEXT,
+        "Model card: data, factors, coefficients, metrics and limits, as JSON; the score can be computed from it again.",
+        False,
+    ),
     Column("homicide_count_365d", _T.INTEGER, "Homicide reports tied EXACT or NEAR to the place, 365 days before as_of.", False, minimum=0),
     Column(
         "stale_sources",

@@ -87,7 +87,9 @@ _PUBLISHED = ("snapshot_id", "run_id", "schema_version")
 _SCORE = (
     "as_of", "business_parcel_id", "parcel_id", "business_names", "business_types", "business_count", "address",
     "zip_code", "neighborhood", "council_district", "division", "latitude", "longitude", "risk_score", "risk_rank",
-    "relative_risk", "homicide_count_365d",
+    "relative_risk", "expected_events_per_year", "expected_low_80", "expected_high_80", "main_business_type", "risk_rank_in_type",
+    "places_in_type", "relative_risk_score", "serious_events_365d", "serious_events_prior_365d", "risk_trend", "model_id",
+    "homicide_count_365d",
 )  # fmt: skip
 _WINDOWED = tuple(name(feed, days) for feed in EVENT_FEEDS for days in WINDOWS_DAYS for name in (count_column, weighted_column))
 _COVERED = tuple(covered_column(feed) for feed in EVENT_FEEDS)
@@ -164,8 +166,23 @@ _TABLES = (
         "month",
     ),
     Table(
+        "core/factor_observations", "one observation of a condition that may raise risk: what was seen where, since when", ("observation_id",),
+        ("observation_id", "condition", "source_id", "business_parcel_id", "opened_date", "resolved_date", "known_date", "is_closed", "address",
+         "latitude", "longitude", "finding_count"),
+    ),
+    Table(
+        "eval/model_card", "one fit of the risk model", ("fitted_as_of",), ("fitted_as_of", "model_id", "model_version", "card"),
+        "fitted_as_of", "team:risk",
+    ),
+    Table(
         "marts/business_risk", "one business parcel on one day", ("as_of", "business_parcel_id"),
         (*_SCORE, *_WINDOWED, *_COVERED, "coverage_pct", "stale_sources", *_PUBLISHED), "as_of", "team:risk", _PUBLISHED[:2],
+    ),
+    Table(
+        "marts/business_risk_factors", "one thing that adds to the risk of one business parcel on one day", ("as_of", "business_parcel_id", "factor"),
+        ("as_of", "business_parcel_id", "factor", "factor_group", "log_contribution", "risk_multiplier", "observation_count", "nearest_m",
+         "oldest_open_days", "owed_by", "explanation", "what_if_events_per_year", "model_id", *_PUBLISHED),
+        "as_of", "team:risk", _PUBLISHED[:2],
     ),
     Table(
         "marts/source_quality", "one feed on one day", ("as_of", "feed"),
@@ -175,4 +192,4 @@ _TABLES = (
 )  # fmt: skip
 
 TABLES: dict[str, Table] = {table.name: table for table in _TABLES}
-SCHEMA_VERSION = "1.1.0"
+SCHEMA_VERSION = "1.2.0"

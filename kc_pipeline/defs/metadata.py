@@ -1,5 +1,6 @@
 """The catalogue and the steps' results in Dagster's own words."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -82,3 +83,26 @@ def note_other_months(context: dg.AssetExecutionContext, key: dg.AssetKey, month
     for month in sorted(set(months) - set(context.partition_keys)):
         if MONTHS.has_partition_key(month):
             context.log_event(dg.AssetMaterialization(key, "missing before, or changed at the source", partition=month))
+
+
+def card_metadata(card: Mapping[str, Any]) -> dict[str, Any]:
+    """A model card as tables: the terms of our model and the factor table of risk terrain modelling."""
+    model, rtm = card["model"], card["risk_terrain_model"]
+    terms = zip(model["terrain"]["terms"], model["terrain"]["coefficients"], strict=True)
+    ours = [f"| {t['factor']} | {t['kind']} | {t['reach_m']:.0f} | {b:.3f} |" for t, b in sorted(terms, key=lambda pair: -pair[1])]
+    traits = [
+        f"| {name} | trait of the place | | {b:.3f} |"
+        for name, b in zip(model["places"]["traits"], model["places"]["coefficients"], strict=True)
+    ]
+    forms = sorted(zip(rtm["variables"], rtm["coefficients"], strict=True), key=lambda pair: -pair[1])
+    theirs = [f"| {v['factor']} | {v['kind']} | {v['reach_m']:.0f} | {b:.4f} | {math.exp(b):.4f} |" for v, b in forms]
+    return {
+        "terms": dg.MetadataValue.md("\n".join(["| factor | form | reach, m | coefficient |", "|---|---|--:|--:|", *ours, *traits])),
+        "risk_terrain_model": dg.MetadataValue.md(
+            "\n".join(["| factor | operationalization | reach, m | coefficient | relative risk value |", "|---|---|--:|--:|--:|", *theirs])
+        ),
+        "place_effects": dg.MetadataValue.json(model["effects"]),
+        "data": dg.MetadataValue.json(card["data"]),
+        "metrics": dg.MetadataValue.json(card["metrics"]),
+        "limits": dg.MetadataValue.md("\n".join(f"- {limit}" for limit in card["limits"])),
+    }

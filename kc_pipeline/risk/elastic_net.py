@@ -222,7 +222,7 @@ class _Quadratic:
 
     @staticmethod
     def of(columns: Design, counts: Floats, mean: Floats) -> "_Quadratic":
-        weighted = columns * mean.astype(columns.dtype)[:, None]
+        weighted = np.multiply(columns, mean[:, None].astype(columns.dtype))
         residual = counts - mean
         return _Quadratic(
             (columns.T @ weighted).astype(float),

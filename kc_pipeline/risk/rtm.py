@@ -6,8 +6,9 @@ BIC falls, at most one form of each factor, once with a Poisson and once with a 
 NBII); the lower BIC wins.  Source: the RTMDx user manual and report (Caplan and Kennedy, Rutgers).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ import pandas as pd
 
 from kc_pipeline.risk.count_models import NB1, POISSON, CountFit, fit_counts
 from kc_pipeline.risk.elastic_net import cross_validate, fit_path, strength_path
-from kc_pipeline.risk.terrain import Variable
+from kc_pipeline.risk.terrain import Grid, Points, Variable, operationalize
 
 Floats = npt.NDArray[np.float64]
 Design = npt.NDArray[np.float32]
@@ -60,6 +61,29 @@ class RiskTerrain:
         """Cells whose score lies more than two standard deviations above the mean."""
         scores = self.relative_scores
         return np.asarray(scores > scores.mean() + HIGH_RISK_DEVIATIONS * scores.std())
+
+    def to_card(self) -> dict[str, Any]:
+        """What the factor table shows and what a score is computed from, ready for JSON."""
+        return {
+            "family": self.fit.family,
+            "dispersion": self.fit.dispersion,
+            "constant": float(self.fit.coefficients[0]),
+            "variables": [asdict(variable) for variable in self.variables],
+            "coefficients": [float(value) for value in self.fit.coefficients[1:]],
+            "bic_by_family": self.bic_by_family,
+            "candidates": [variable.name for variable in self.candidates],
+        }
+
+
+def scores_of_card(card: Mapping[str, Any], grid: Grid, features: Mapping[str, Points]) -> Floats:
+    """Relative risk score of each cell on a day, by the variables of a card; 1 for the lowest cell."""
+    eta = np.zeros(grid.size)
+    for variable, coefficient in zip(card["variables"], card["coefficients"], strict=True):
+        points = features.get(variable["factor"])
+        if points is not None:
+            form, _ = operationalize(grid, {variable["factor"]: points}, [variable["reach_m"]], {variable["factor"]: (variable["kind"],)})
+            eta += coefficient * form[:, 0]
+    return np.asarray(np.exp(eta - eta.min()))
 
 
 def fit_rtm(design: Design, variables: Sequence[Variable], counts: Floats, seed: int = 0) -> RiskTerrain:

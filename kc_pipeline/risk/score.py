@@ -1,35 +1,26 @@
-"""Provisional score of a business parcel: its own history, shrunk to the city's rate, and counts of risk factors.
+"""The row of a business parcel: what was counted there, what is expected there, and how it stands among the others.
 
-Provisional: a first ranking with the final table's shape.  It is to be replaced by the terrain model and its
-calibrated intervals, and must not be read as a probability.
-
-    relative(c) = (k + c) / (k + mean of c)               for each kind of event, k = prior strength in events
-    log risk    = sum over kinds of share(kind) * log relative(kind)
-
-A place without any event is drawn towards the city's mean, the more so the larger k is.  The score is the share of
-business parcels with a lower risk.
+The counts and the expectation never mix: counts are EXACT and NEAR events (shares of block-level events stand apart), the
+expectation is the model's.  risk_score is the share of the other business parcels that are expected to have fewer serious
+events a year; it says where help is needed, never who is at fault.
 """
 
 from collections.abc import Mapping
 from datetime import date, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS, WINDOWS_DAYS, count_column, weighted_column
-from kc_pipeline.catalog.events import SERIOUS_VIOLENCE
+from kc_pipeline.catalog.factors import BUSINESS_TYPES, OTHER_TYPE
+from kc_pipeline.risk.risk_model import Risks
 
-PRIOR_EVENTS = 1.0
-# How much each kind adds to the log risk: the place's own crime history leads, conditions follow.
-SHARES: Mapping[str, float] = {
-    "serious_violence": 1.0,
-    "police_reports": 0.5,
-    "calls_911": 0.5,
-    "dumping_complaints": 0.2,
-    "streetlight_outages": 0.2,
-    "health_inspections": 0.1,
-}
+Floats = npt.NDArray[np.float64]
+
 _TIED = ("EXACT", "NEAR")
+# Two years differ where chance alone would make the larger one so large less often than this.
+_TREND_CHANCE = 0.05
 
 
 def usable_attribution(attribution: pd.DataFrame, as_of: date, days: int = max(WINDOWS_DAYS)) -> pd.DataFrame:
@@ -53,7 +44,7 @@ def count_events(places: pd.DataFrame, attribution: pd.DataFrame, as_of: date) -
 
     Returns:
         `places` with the windowed count columns (integers, EXACT and NEAR), the weighted ones (BLOCK shares),
-        homicide_count_365d, and serious_violence (tied events plus block shares, 365 days).
+        and homicide_count_365d.
     """
     usable = usable_attribution(attribution, as_of)
     age_days = (pd.Timestamp(as_of) - pd.to_datetime(usable["report_date"])).dt.days
@@ -72,30 +63,54 @@ def count_events(places: pd.DataFrame, attribution: pd.DataFrame, as_of: date) -
             columns[weighted_column(feed, days)] = total(within & ~tied).round(9)
     police = usable["feed"].eq("police_reports")
     columns["homicide_count_365d"] = total(police & tied & usable["category"].eq("homicide")).round().astype("int64")
-    columns["serious_violence"] = total(police & usable["category"].isin(SERIOUS_VIOLENCE)).round(9)
     return counted.assign(**columns).reset_index()
 
 
-def score_places(counted: pd.DataFrame) -> pd.DataFrame:
-    """Relative risk, rank and score of each place.
+def score_places(
+    counted: pd.DataFrame, risks: Risks, type_flags: Mapping[str, npt.NDArray[np.bool_]], relative_risk_score: Floats, past: Floats
+) -> pd.DataFrame:
+    """Expectation, score, ranks and trend of each place.
 
     Args:
-        counted: what `count_events` returns.
+        counted: what `count_events` returns, a row per place.
+        risks: what the model says of the same places, in the same order.
+        type_flags: business type -> whether each place has it.
+        relative_risk_score: score of each place's cell by risk terrain modelling; nan outside the grid.
+        past: years (newest first) by places: shares of serious events.
 
     Returns:
-        `counted` with relative_risk (1.0 is the city's geometric mean), risk_rank (1 is highest, equal risks share a
-        rank) and risk_score (0 to 100), sorted by rank and place.
+        `counted` with the columns of marts/business_risk that the model fills, sorted by rank and place.
     """
-    year = max(WINDOWS_DAYS)
-    total = np.zeros(len(counted))
-    for kind, share in SHARES.items():
-        events = counted[kind] if kind in counted else counted[count_column(kind, year)] + counted[weighted_column(kind, year)]
-        total += share * np.log((PRIOR_EVENTS + events) / (PRIOR_EVENTS + events.mean()))
-    log_risk = pd.Series(total - total.mean() if len(counted) else total, index=counted.index).round(9)
-    lower = log_risk.rank(method="min") - 1
+    expected = pd.Series(risks.expected.round(9), index=counted.index)
+    kind = np.select([type_flags[name] for name in BUSINESS_TYPES], BUSINESS_TYPES, default=OTHER_TYPE)
+    in_type = expected.groupby(kind)
     scored = counted.assign(
-        relative_risk=np.exp(log_risk).round(6),
-        risk_rank=log_risk.rank(method="min", ascending=False).astype("int64"),
-        risk_score=(100.0 * lower / max(len(counted) - 1, 1)).round(2),
+        expected_events_per_year=expected,
+        expected_low_80=risks.low.round(9),
+        expected_high_80=risks.high.round(9),
+        relative_risk=(expected / expected.mean()).round(6),
+        risk_rank=expected.rank(method="min", ascending=False).astype("int64"),
+        risk_score=(100.0 * (expected.rank(method="min") - 1) / max(len(counted) - 1, 1)).round(2),
+        main_business_type=kind,
+        risk_rank_in_type=in_type.rank(method="min", ascending=False).astype("int64"),
+        places_in_type=in_type.transform("size").astype("int64"),
+        relative_risk_score=relative_risk_score.round(4),
+        serious_events_365d=past[0].round(6),
+        serious_events_prior_365d=(past[1] if len(past) > 1 else np.zeros(len(counted))).round(6),
+        risk_trend=trends(past),
     )
     return scored.sort_values(["risk_rank", "business_parcel_id"], ignore_index=True)
+
+
+def trends(past: Floats) -> npt.NDArray[np.str_]:
+    """'rising', 'falling' or 'steady' of each place, by the last two years; 'unknown' where there is only one."""
+    from scipy.special import bdtrc
+
+    if len(past) < 2:
+        return np.full(past.shape[1], "unknown")
+    newer, older = np.round(past[0]), np.round(past[1])
+    chance = {
+        name: np.where(more > 0, bdtrc(np.maximum(more - 1, 0), newer + older, 0.5), 1.0)
+        for name, more in (("rising", newer), ("falling", older))
+    }
+    return np.select([chance["rising"] < _TREND_CHANCE, chance["falling"] < _TREND_CHANCE], ["rising", "falling"], default="steady")

@@ -64,18 +64,35 @@ class Grid:
         return np.bincount(cell[cell >= 0], minlength=self.size).astype(float)
 
     def density(self, points: Points, bandwidth_m: float) -> Floats:
-        """Points per square kilometre around each cell, by a Gaussian as wide as a quartic kernel of that bandwidth.
+        """Points per square kilometre around each cell, by a Gaussian as wide as a quartic kernel of that bandwidth."""
+        return self.smooth(points, bandwidth_m * _QUARTIC_DEVIATION)
+
+    def smooth(self, points: Points, deviation_m: float) -> Floats:
+        """Points per square kilometre around each cell, by a Gaussian of that standard deviation.
 
         Points outside the city but within its rectangle count; beyond it nothing is known.
         """
-        from scipy.ndimage import gaussian_filter
-
         column, row = (np.floor((points - (self.west, self.south)) / self.cell_m).astype(np.int64)).T
         rows, columns = self.inside.shape
         within = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
         raster = np.bincount(row[within] * columns + column[within], minlength=rows * columns).reshape(rows, columns).astype(float)
-        smooth = gaussian_filter(raster, bandwidth_m * _QUARTIC_DEVIATION / self.cell_m, mode="constant", truncate=_REACH_IN_DEVIATIONS)
-        return np.asarray(smooth[self.inside] / (self.cell_m / 1000) ** 2)
+        return np.asarray(self._blur(raster, deviation_m)[self.inside] / (self.cell_m / 1000) ** 2)
+
+    def around(self, values: Floats, deviation_m: float) -> Floats:
+        """Mean of the city's *other* cells around each cell, weighted by a Gaussian of that standard deviation."""
+        raster, single = np.zeros(self.inside.shape), np.zeros(self.inside.shape)
+        raster[self.inside] = values
+        row, column = (side // 2 for side in self.inside.shape)
+        single[row, column] = 1
+        own = float(self._blur(single, deviation_m)[row, column])
+        mass = self._blur(self.inside.astype(float), deviation_m)[self.inside] - own
+        others = self._blur(raster, deviation_m)[self.inside] - own * values
+        return np.asarray(np.divide(np.maximum(others, 0), mass, out=np.zeros(self.size), where=mass > 1e-9))
+
+    def _blur(self, raster: Floats, deviation_m: float) -> Floats:
+        from scipy.ndimage import gaussian_filter
+
+        return np.asarray(gaussian_filter(raster, deviation_m / self.cell_m, mode="constant", truncate=_REACH_IN_DEVIATIONS))
 
     def distance(self, points: Points) -> Floats:
         """Metres from each cell's centre to the nearest point; infinite where there is none."""

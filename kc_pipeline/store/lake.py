@@ -81,6 +81,9 @@ class Lake:
     ) -> pa.Table:
         """Rows of a table, in the contract's schema; no rows where the table or a partition does not exist.
 
+        Rows that an earlier minor version of the contract wrote lack the columns that were added since: those are missing in
+        them, whether the contract allows it or not.
+
         Args:
             table: name in the catalogue.
             partitions: partition values to read; None: all.
@@ -100,7 +103,8 @@ class Lake:
         for field in schema:
             if field.name not in held:  # a column that the contract got after the table was last written
                 rows = rows.append_column(field.name, pa.nulls(rows.num_rows, field.type))
-        return rows.select(schema.names).cast(schema)
+        rows = rows.select(schema.names)
+        return rows.cast(pa.schema([field.with_nullable(True) if rows[field.name].null_count else field for field in schema]))
 
     def count(self, table: str) -> int:
         """Rows of a table, from the statistics of its log."""

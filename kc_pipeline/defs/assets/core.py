@@ -11,7 +11,7 @@ from kc_pipeline.defs.answers import attribution_rates, match_rates
 from kc_pipeline.defs.automation import WHEN_INPUTS_CHANGED
 from kc_pipeline.defs.metadata import rates_metadata, table_metadata
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps import places
+from kc_pipeline.defs.steps import places, risk
 
 if TYPE_CHECKING:
     from kc_pipeline.store.lake import Commit
@@ -152,5 +152,11 @@ CORE_ASSETS = [
         places.attribute_events,
         "Events tied to business places or shared over their block, with how well that is known.",
         _attribution_summary,
+    ),
+    build_core_asset(
+        "core/factor_observations",
+        [*risk.OBSERVED_TABLES, "core/business_parcels", "core/event_attribution"],
+        risk.gather_observations,
+        "What may raise risk, where and since when: outages, dumping, violations, dangerous buildings, kinds of business, bus stops.",
     ),
 ]

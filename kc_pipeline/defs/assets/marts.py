@@ -1,5 +1,6 @@
 """Marts: what is said about each business parcel and each source on a day, and its publication to BI."""
 
+from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
@@ -8,12 +9,14 @@ from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
 from kc_pipeline.defs.freshness import EVERY_MORNING
-from kc_pipeline.defs.metadata import counts_table, table_metadata
+from kc_pipeline.defs.metadata import card_metadata, counts_table, table_metadata
 from kc_pipeline.defs.partitions import DAYS
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps import marts
+from kc_pipeline.defs.steps import marts, risk
 
-_RISK, _QUALITY = TABLES["marts/business_risk"], TABLES["marts/source_quality"]
+_RISK, _FACTORS, _QUALITY, _CARD = (
+    TABLES[name] for name in ("marts/business_risk", "marts/business_risk_factors", "marts/source_quality", "eval/model_card")
+)
 
 
 @dg.asset(
@@ -39,23 +42,63 @@ def source_quality(context: dg.AssetExecutionContext, platform: dg.ResourceParam
 
 
 @dg.asset(
-    key_prefix="marts",
-    deps=[dg.AssetKey(["core", "business_parcels"]), dg.AssetKey(["core", "event_attribution"]), source_quality],
+    key_prefix="eval",
+    deps=[dg.AssetKey(table.split("/")) for table in risk.MODEL_INPUTS],
     partitions_def=DAYS,
     group_name="marts",
-    kinds={"deltalake"},
-    owners=[_RISK.owner],
-    metadata=table_metadata(_RISK),
+    kinds={"deltalake", "scipy"},
+    owners=[_CARD.owner],
+    metadata=table_metadata(_CARD),
     automation_condition=WHEN_CORE_IS_DONE,
-    freshness_policy=EVERY_MORNING,
     description=(
-        "Each business parcel's counts, provisional score and rank on a day. Counts are EXACT and NEAR events only; shares of "
-        "block-level events stand apart in the `_weighted_` columns. The score says where help is needed, never who is at fault."
+        "The risk model that scores a day: fitted once a month, as of its first day, and kept as a card from which every score "
+        "can be computed again. Beside it stands risk terrain modelling as RTMDx does it."
     ),
 )
-def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
-    """marts/business_risk."""
-    marts.score_business_risk(platform, date.fromisoformat(context.partition_key), context.run_id)
+def model_card(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
+    """eval/model_card."""
+    as_of = date.fromisoformat(context.partition_key)
+    commit = risk.fit_model(platform, as_of)
+    known = risk.stored_card(platform, risk.fit_day(as_of))
+    if known is None:
+        raise dg.Failure(f"eval/model_card: the fit as of {risk.fit_day(as_of)} cannot be read back", allow_retries=False)
+    model_id, card = known
+    return dg.MaterializeResult(metadata={"model_id": model_id, "newly_fitted": bool(commit.changed), **card_metadata(card)})
+
+
+_RISK_DEPS = [dg.AssetKey(table.split("/")) for table in risk.MODEL_INPUTS if table.startswith("core/")]
+
+_RISK_DESCRIPTIONS = {
+    _RISK: (
+        "Each business parcel's counts, expected serious events with their interval, score and ranks on a day. Counts are "
+        "EXACT and NEAR events only; shares of block-level events stand apart in the `_weighted_` columns. The score says "
+        "where help is needed, never who is at fault."
+    ),
+    _FACTORS: "What adds to each business parcel's expectation on a day: contributions sum to its logarithm. Associations, not causes.",
+}
+
+
+@dg.multi_asset(
+    name="business_risk",
+    specs=[
+        dg.AssetSpec(
+            table.name.split("/"),
+            deps=[*_RISK_DEPS, model_card, source_quality],
+            group_name="marts",
+            kinds={"deltalake"},
+            owners=[table.owner],
+            metadata=table_metadata(table),
+            automation_condition=WHEN_CORE_IS_DONE,
+            freshness_policy=EVERY_MORNING,
+            description=description,
+        )
+        for table, description in _RISK_DESCRIPTIONS.items()
+    ],
+    partitions_def=DAYS,
+)
+def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
+    """marts/business_risk and marts/business_risk_factors."""
+    of_risk, of_factors = marts.score_business_risk(platform, date.fromisoformat(context.partition_key), context.run_id)
     top = platform.lake.read(_RISK.name, partitions=[context.partition_key], columns=["risk_rank", "business_names", "address"])
     first = sorted(top.to_pylist(), key=lambda row: row["risk_rank"])[:10]
     lines = [
@@ -63,12 +106,15 @@ def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
         "|--:|---|---|",
         *(f"| {r['risk_rank']} | {r['business_names']} | {r['address']} |" for r in first),
     ]
-    return dg.MaterializeResult(metadata={"dagster/row_count": top.num_rows, "highest": dg.MetadataValue.md("\n".join(lines))})
+    yield dg.MaterializeResult(
+        asset_key=_RISK.name.split("/"), metadata={"dagster/row_count": of_risk.row_count, "highest": dg.MetadataValue.md("\n".join(lines))}
+    )
+    yield dg.MaterializeResult(asset_key=_FACTORS.name.split("/"), metadata={"dagster/row_count": of_factors.row_count})
 
 
 @dg.asset(
     key_prefix="warehouse",
-    deps=[source_quality, business_risk],
+    deps=[source_quality, *(dg.AssetKey(table.name.split("/")) for table in (_RISK, _FACTORS))],
     partitions_def=DAYS,
     group_name="warehouse",
     kinds={"sqlalchemy"},
@@ -89,4 +135,4 @@ def published_snapshots(context: dg.AssetExecutionContext, platform: dg.Resource
     )
 
 
-MART_ASSETS = [source_quality, business_risk, published_snapshots]
+MART_ASSETS = [source_quality, model_card, business_risk, published_snapshots]

@@ -8,6 +8,7 @@ from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.drifts import doubts_about
 from kc_pipeline.defs.steps.frames import read_frame, write_mart
+from kc_pipeline.defs.steps.risk import MODEL_INPUTS, score_day
 
 if TYPE_CHECKING:
     from kc_pipeline.store.lake import Commit
@@ -32,22 +33,37 @@ def judge_sources(platform: Platform, as_of: date, run_id: str) -> "Commit":
     return write_mart(platform, "marts/source_quality", rows, as_of, run_id, ["quality/reconciliation"])
 
 
-def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "Commit":
-    """marts/business_risk of a day."""
+def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "tuple[Commit, Commit]":
+    """marts/business_risk and marts/business_risk_factors of a day."""
+    import numpy as np
+
     from kc_pipeline.quality.sources import COVERAGE_DAYS, stale_event_feeds
+    from kc_pipeline.risk.explain import explain_risks
+    from kc_pipeline.risk.rtm import scores_of_card
     from kc_pipeline.risk.score import count_events, score_places
 
-    inputs = ["core/business_parcels", "core/event_attribution"]
-    rows = score_places(count_events(read_frame(platform, inputs[0]), read_frame(platform, inputs[1]), as_of))
+    model_id, card, _, inputs, risks = score_day(platform, as_of)
+    tables = ["eval/model_card", *MODEL_INPUTS]
+    places = inputs.places
+    of_cell = scores_of_card(card["risk_terrain_model"], inputs.grid, inputs.features)
+    relative = np.where(places.cell >= 0, of_cell[np.maximum(places.cell, 0)], np.nan)
+    counted = count_events(inputs.business_parcels, read_frame(platform, "core/event_attribution"), as_of)
+    rows = score_places(counted, risks, inputs.type_flags, relative, places.past)
     quality = read_frame(platform, "marts/source_quality", partitions=[as_of.isoformat()])
     covered = quality.set_index("feed")["covered_days_365d"].reindex(list(EVENT_FEEDS))
     rows = rows.assign(
         as_of=as_of,
+        model_id=model_id,
         stale_sources=stale_event_feeds(quality),
         coverage_pct=round(100.0 * float(covered.mean()) / COVERAGE_DAYS, 2),
         **{covered_column(feed): int(days) for feed, days in covered.items()},
     )
-    return write_mart(platform, "marts/business_risk", rows, as_of, run_id, inputs)
+    factors = explain_risks(inputs.business_parcels, risks, inputs.observations, inputs.east_north, as_of)
+    factors = factors.assign(as_of=as_of, model_id=model_id)
+    return (
+        write_mart(platform, "marts/business_risk", rows, as_of, run_id, tables),
+        write_mart(platform, "marts/business_risk_factors", factors, as_of, run_id, tables),
+    )
 
 
 def publish_marts(platform: Platform, as_of: date, run_id: str) -> "Publication":
@@ -57,5 +73,5 @@ def publish_marts(platform: Platform, as_of: date, run_id: str) -> "Publication"
     lake = platform.lake
     marts = {mart: lake.read(mart, partitions=[as_of.isoformat()]) for mart in PUBLISHED_MARTS}
     marts = {mart: rows for mart, rows in marts.items() if rows.num_rows}
-    versions = lake.versions([*marts, *(f"clean/{feed}" for feed in FEEDS), "core/business_parcels", "core/event_attribution"])
+    versions = lake.versions([*marts, *(f"clean/{feed}" for feed in FEEDS), *MODEL_INPUTS, "eval/model_card"])
     return platform.warehouse.publish(marts, as_of, run_id, platform.now(), versions)

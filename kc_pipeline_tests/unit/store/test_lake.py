@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.tables import TABLES
@@ -148,3 +149,14 @@ def test_a_table_that_was_removed_and_made_again_is_read_anew(lake: Lake, tmp_pa
     assert lake.read(TABLE).num_rows == 0
     Lake(tmp_path).write(TABLE, account("a", {"2024-01": 9}), partitions=["a"])
     assert lake.read(TABLE)["good_count"].to_pylist() == [9]
+
+
+def test_rows_from_before_a_column_was_added_can_be_read_beside_later_ones(lake: Lake) -> None:
+    later = account("b", {"2024-01": 3})
+    earlier = account("a", {"2024-01": 3}).drop_columns(["code_version"])
+    write_deltalake(lake.path(TABLE), earlier, partition_by=["feed"])
+    assert lake.read(TABLE)["code_version"].to_pylist() == [None]
+    lake.write(TABLE, later, partitions=["b"])
+    assert sorted(lake.read(TABLE)["code_version"].to_pylist(), key=str) == ["1", None]
+    lake.write(TABLE, account("a", {"2024-01": 3}), partitions=["a"])
+    assert lake.read(TABLE).schema.field("code_version").nullable is False

@@ -1,0 +1,232 @@
+"""From the core tables to a fitted risk model and to the score of a day."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from kc_pipeline.catalog.factors import CONDITIONS, FACTORS, PREMISES_FACTORS
+from kc_pipeline.catalog.geography import BLOCK_M
+from kc_pipeline.catalog.sources import FEEDS
+from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps.frames import read_frame, write_table
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    from kc_pipeline.risk.risk_model import Places, RiskModel, Risks
+    from kc_pipeline.risk.terrain import Grid
+    from kc_pipeline.store.lake import Commit
+
+# Kinds of districts that cover the city, the one with the fewest gaps first.
+_CITY_BY = ("patrol_division", "council_district", "neighborhood")
+RTM_BLOCKS, RTM_INCREMENT = 3, "half"
+OBSERVED_TABLES = tuple(dict.fromkeys(c.table for c in CONDITIONS.values() if c.table.startswith("clean/")))
+MODEL_INPUTS = (
+    "clean/police_reports", "clean/districts", "core/located_addresses", "core/event_attribution", "core/business_parcels",
+    "core/factor_observations",
+)  # fmt: skip
+
+
+class NoCityError(LookupError):
+    """No district says where the city is."""
+
+
+@dataclass(frozen=True)
+class RiskInputs:
+    """Everything about a day that the model is fitted to or scored on; places are in the order of `business_parcels`."""
+
+    as_of: date
+    grid: "Grid"
+    features: "dict[str, npt.NDArray[np.float64]]"
+    past: "npt.NDArray[np.float64]"
+    business_parcels: "pd.DataFrame"
+    places: "Places"
+    east_north: "npt.NDArray[np.float64]"
+    type_flags: "dict[str, npt.NDArray[np.bool_]]"
+    observations: "pd.DataFrame"
+
+
+def gather_observations(platform: Platform) -> "Commit":
+    """core/factor_observations from the clean tables and the business parcels."""
+    from kc_pipeline.risk.observations import gather_observations as gather
+
+    clean = {table: read_frame(platform, table) for table in OBSERVED_TABLES}
+    ledger = read_frame(platform, "core/event_attribution", ["event_id", "business_parcel_id", "precision"])
+    lags = {feed.name: max(data_set.lag_days for data_set in feed.data_sets) for feed in FEEDS.values()}
+    rows = gather(clean, read_frame(platform, "core/business_parcels"), ledger, lags)
+    return write_table(platform, "core/factor_observations", rows, [*OBSERVED_TABLES, "core/business_parcels", "core/event_attribution"])
+
+
+def fit_day(as_of: date) -> date:
+    """Day that the model of a day is fitted as of: the first of its month, so that a score does not hang on when runs were."""
+    return as_of.replace(day=1)
+
+
+def fit_model(platform: Platform, as_of: date) -> "Commit":
+    """eval/model_card of a day's month: fitted unless a card of this model version is there."""
+    import pyarrow as pa
+
+    from kc_pipeline.catalog.render import to_arrow
+    from kc_pipeline.catalog.tables import TABLES
+    from kc_pipeline.risk import card as cards
+    from kc_pipeline.store.lake import Commit
+
+    day = fit_day(as_of)
+    known = stored_card(platform, day)
+    table = "eval/model_card"
+    if known is not None:
+        return Commit(table, platform.lake.version(table), (), 1)
+    platform.progress(f"fit the risk model as of {day}")
+    inputs = gather_inputs(platform, day)
+    text = cards.card_text(make_model_card(platform, inputs))
+    row = {"fitted_as_of": day, "model_id": cards.model_id(day, text), "model_version": cards.MODEL_VERSION, "card": text}
+    rows = pa.Table.from_pylist([row], schema=to_arrow(TABLES[table]))
+    return platform.lake.write(table, rows, partitions=[day.isoformat()], made_from=platform.lake.versions(MODEL_INPUTS))
+
+
+def stored_card(platform: Platform, day: date) -> tuple[str, dict[str, Any]] | None:
+    """Id and card of the fit as of a day by the present version of the model; None if there is none."""
+    import json
+
+    from kc_pipeline.risk.card import MODEL_VERSION
+
+    rows = platform.lake.read("eval/model_card", partitions=[day.isoformat()]).to_pylist()
+    if not rows or rows[0]["model_version"] != MODEL_VERSION:
+        return None
+    return rows[0]["model_id"], json.loads(rows[0]["card"])
+
+
+def make_model_card(platform: Platform, inputs: RiskInputs) -> dict[str, Any]:
+    """Fit both models to a day's inputs, and say what was found."""
+    import numpy as np
+
+    from kc_pipeline.risk import metrics
+    from kc_pipeline.risk.card import make_card
+    from kc_pipeline.risk.risk_model import fit_risk_model, score_risks
+    from kc_pipeline.risk.rtm import fit_rtm
+    from kc_pipeline.risk.terrain import bands, operationalize
+
+    model = fit_risk_model(inputs.grid, inputs.features, inputs.past, inputs.places, inputs.as_of)
+    design, variables = operationalize(inputs.grid, inputs.features, bands(BLOCK_M, RTM_BLOCKS, RTM_INCREMENT))
+    counts = inputs.past[: model.terrain.target_years].sum(axis=0)
+    rtm = fit_rtm(design, variables, counts)
+    risks = score_risks(model, inputs.grid, inputs.features, inputs.past, inputs.places)
+    terrain = model.terrain.expected(inputs.grid, inputs.features, inputs.past) * model.terrain.target_years
+    of_terrain = metrics.calibrate(terrain, counts)
+    data = {
+        "as_of": inputs.as_of.isoformat(),
+        "lake_versions": platform.lake.versions(MODEL_INPUTS),
+        "years": len(inputs.past),
+        "events_on_the_grid": float(inputs.past.sum()),
+        "events_at_places": float(inputs.places.past.sum()),
+        "places": len(inputs.business_parcels),
+        "places_off_the_grid": int((inputs.places.cell < 0).sum()),
+    }
+    found = {
+        "held_out_deviance_per_cell": model.terrain.held_out_deviance,
+        "terrain_calibration_slope": of_terrain.slope,
+        "terrain_observed_over_expected": of_terrain.observed_over_expected,
+        "expected_at_places_per_year": float(np.sum(risks.expected)),
+        "bic_by_family": rtm.bic_by_family,
+    }
+    feature_counts = {name: len(points) for name, points in inputs.features.items()}
+    return make_card(model, rtm.to_card(), inputs.grid, feature_counts, data, found)
+
+
+def gather_inputs(platform: Platform, as_of: date) -> RiskInputs:
+    """What was known before a day.
+
+    Raises:
+        NoCityError: no district says where the city is.
+    """
+    import numpy as np
+
+    from kc_pipeline.places.geometry import project
+    from kc_pipeline.risk import observations, outcome
+    from kc_pipeline.risk.risk_model import Places
+
+    grid = city_grid(platform)
+    observed = read_frame(platform, "core/factor_observations")
+    columns = ["event_id", "report_date", "available_date", "category", "is_domestic", "is_firearm_used", "address", "address_precision"]
+    events = outcome.serious_events(
+        read_frame(platform, "clean/police_reports", [*columns, "latitude", "longitude"]),
+        read_frame(platform, "core/located_addresses", ["address", "address_precision", "latitude", "longitude"]),
+    )
+    years = outcome.whole_years(events, as_of)
+    year = outcome.years_before(events, as_of, years)
+    parcels = read_frame(platform, "core/business_parcels")
+    shares = read_frame(platform, "core/event_attribution", ["event_id", "business_parcel_id", "weight", "exclusion_reason", "feed"])
+    shares = shares[shares["business_parcel_id"].notna() & shares["exclusion_reason"].isna() & shares["event_id"].isin(events["event_id"])]
+    year_of_event = dict(zip(events["event_id"], year, strict=True))
+    of_share = shares["event_id"].map(year_of_event).to_numpy(np.int64)
+    east_north = np.full((len(parcels), 2), np.nan)
+    located = (parcels["latitude"].notna() & parcels["longitude"].notna()).to_numpy()
+    east_north[located] = project(parcels.loc[located, "longitude"], parcels.loc[located, "latitude"])
+    cell = np.full(len(parcels), -1, dtype=np.int64)
+    cell[located] = grid.cell_of(east_north[located])
+    flags = observations.business_type_flags(parcels["business_types"])
+    places = Places(
+        cell,
+        place_traits(parcels, flags, observed, as_of),
+        outcome.yearly_place_counts(shares, of_share, years, parcels["business_parcel_id"]),
+    )
+    return RiskInputs(
+        as_of, grid, observations.features_on(observed, as_of), outcome.yearly_cell_counts(events, year, years, grid), parcels, places,
+        east_north, flags, observed,
+    )  # fmt: skip
+
+
+def place_traits(
+    parcels: "pd.DataFrame", flags: "dict[str, npt.NDArray[np.bool_]]", observed: "pd.DataFrame", as_of: date
+) -> "dict[str, npt.NDArray[np.float64]]":
+    """What a place itself has: its business types, how many businesses, and what is wrong on its premises."""
+    import numpy as np
+
+    from kc_pipeline.risk.explain import BUSINESS_COUNT, PREMISES, TYPE
+    from kc_pipeline.risk.observations import observations_of
+
+    traits = {f"{TYPE}{name}": flag.astype(float) for name, flag in flags.items()}
+    traits[BUSINESS_COUNT] = np.log(parcels["business_count"].to_numpy(float).clip(1))
+    for name in PREMISES_FACTORS:
+        found = observations_of(observed, FACTORS[name], as_of).dropna(subset=["business_parcel_id"])
+        sums = found.groupby("business_parcel_id")["finding_count"].sum().reindex(parcels["business_parcel_id"]).fillna(0.0)
+        traits[f"{PREMISES}{name}"] = np.log1p(sums.to_numpy(float))
+    return traits
+
+
+def city_grid(platform: Platform) -> "Grid":
+    """Half-block cells over the city's districts.
+
+    Raises:
+        NoCityError: no district says where the city is.
+    """
+    import shapely
+
+    from kc_pipeline.places.geometry import project_shapes
+    from kc_pipeline.risk.terrain import build_grid
+
+    districts = read_frame(platform, "clean/districts", ["district_kind", "geometry"])
+    for kind in _CITY_BY:
+        shapes = districts.loc[districts["district_kind"] == kind, "geometry"].dropna()
+        if len(shapes):
+            return build_grid(shapely.union_all(project_shapes(shapely.from_wkb(shapes.to_numpy(dtype=object)))), BLOCK_M / 2)
+    raise NoCityError("clean/districts has no district of any kind: where the city is, is not known")
+
+
+def score_day(platform: Platform, as_of: date) -> "tuple[str, dict[str, Any], RiskModel, RiskInputs, Risks]":
+    """What the model of a day's month says of the day: id, card, model, inputs, risks.
+
+    Raises:
+        LookupError: the month's model has not been fitted.
+    """
+    from kc_pipeline.risk.risk_model import RiskModel, score_risks
+
+    known = stored_card(platform, fit_day(as_of))
+    if known is None:
+        raise LookupError(f"eval/model_card has no fit as of {fit_day(as_of)}; materialize it first")
+    model_id, card = known
+    model = RiskModel.from_card(card["model"])
+    inputs = gather_inputs(platform, as_of)
+    return model_id, card, model, inputs, score_risks(model, inputs.grid, inputs.features, inputs.past, inputs.places)
