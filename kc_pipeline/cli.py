@@ -100,11 +100,11 @@ def top(source: str | None, count: int) -> None:
 @click.argument("business")
 @click.option("--source", type=click.Choice(SOURCES))
 def explain(business: str, source: str | None) -> None:
-    """Show a business parcel's counts and the events behind them.  BUSINESS: its id, or part of a name or address."""
-    from kc_pipeline import report
+    """Show what adds to a business parcel's risk, and the events behind its counts.  BUSINESS: its id, or part of a name or address."""
+    from kc_pipeline import report, report_place
 
     try:
-        report.print_explanation(report.wide_console(), _platform(source), business)
+        report_place.print_explanation(report.wide_console(), _platform(source), business)
     except LookupError as error:
         raise click.ClickException(str(error.args[0])) from None
 

@@ -1,4 +1,4 @@
-"""What `kc` prints: the account of a run, the highest places, the events behind one place."""
+"""What `kc` prints: the account of a run, the highest places, what waits for a person."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +6,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.defs import answers
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def print_run(console: Console, platform: "Platform", result: "RunReport", secon
         console.print("[red]Nothing new was published.[/red]")
         return
     mart = platform.lake.read("marts/business_risk", partitions=[result.as_of.isoformat()])
-    _print_places(console, _highest(mart, 10), f"Highest provisional risk as of {result.as_of}")
+    _print_places(console, _highest(mart, 10), f"Highest risk as of {result.as_of}")
     said = f"as_of {result.as_of}, {mart.num_rows} business parcels, content sha256 {answers.fingerprint(mart)}"
     console.print(said, highlight=False, soft_wrap=True)
     console.print(
@@ -90,50 +89,7 @@ def print_quarantine(console: Console, platform: "Platform") -> None:
 def print_top(console: Console, platform: "Platform", count: int) -> None:
     """The first places of the BI view."""
     rows = _highest(platform.warehouse.read_view(_VIEW), count)
-    _print_places(console, rows, f"Highest provisional risk as of {rows[0]['as_of']}" if rows else "Nothing is published yet")
-
-
-def print_explanation(console: Console, platform: "Platform", business: str) -> None:
-    """One place: its counts and each event behind them.
-
-    Raises:
-        LookupError: no place, or more than one, fits; the message lists some.
-    """
-    place = answers.find_place(platform, business)
-    console.print(
-        f"[bold]{escape(place['business_names'])}[/bold], {escape(place['address'])} ({place['business_parcel_id']})", highlight=False
-    )
-    console.print(
-        f"as of {place['as_of']}: rank {place['risk_rank']}, score {place['risk_score']} (provisional), "
-        f"stale sources: {place['stale_sources'] or 'none'}",
-        highlight=False,
-    )
-    counts = Table("feed", title="Events tied EXACT or NEAR, and shares of block events")
-    for column in ("90 days", "365 days", "block share 90 days", "block share 365 days"):
-        counts.add_column(column, justify="right")
-    for feed in EVENT_FEEDS:
-        counts.add_row(
-            feed, *(str(place[f"{feed}_count_{d}d"]) for d in (90, 365)), *(f"{place[f'{feed}_weighted_{d}d']:.2f}" for d in (90, 365))
-        )
-    console.print(counts)
-    console.print(f"homicides in 365 days: {place['homicide_count_365d']}", highlight=False)
-    events = Table("reported", "event", "category", "precision", "tied by", title="Events behind the counts, newest first")
-    events.add_column("weight", justify="right")
-    events.add_column("address at the source")
-    events.add_column("data set / pull / page / line")
-    for event in answers.events_behind(platform, place):
-        trace = f"{event['data_set']} / {event['pull_id']} / {event['page']} / {event['line']}"
-        events.add_row(
-            str(event["report_date"]),
-            event["event_id"],
-            event["category"],
-            event["precision"],
-            event["attribution_method"],
-            f"{event['weight']:.3f}",
-            event["address"],
-            trace,
-        )
-    console.print(events)
+    _print_places(console, rows, f"Highest risk as of {rows[0]['as_of']}" if rows else "Nothing is published yet")
 
 
 def print_review(console: Console, platform: "Platform", count: int) -> None:
@@ -197,11 +153,13 @@ def _highest(places: "pa.Table", count: int) -> list[dict[str, Any]]:
 
 
 def _print_places(console: Console, rows: list[dict[str, Any]], title: str) -> None:
-    table = Table(title=title, caption="counts: EXACT and NEAR events of the 365 days before")
+    table = Table(
+        title=title, caption="expected: serious events a year, with 80 % interval; counts: EXACT and NEAR events of the 365 days before"
+    )
     table.add_column("rank", justify="right", no_wrap=True, min_width=4)
     table.add_column("business", no_wrap=True)
     table.add_column("address", no_wrap=True)
-    for column in ("score", "homicides", *_SHORT.values()):
+    for column in ("score", "expected", "homicides", *_SHORT.values()):
         table.add_column(column, justify="right", no_wrap=True, min_width=min(len(column), 6))
     for row in rows:
         counts = (str(row[f"{feed}_count_365d"]) for feed in _SHORT)
@@ -210,6 +168,7 @@ def _print_places(console: Console, rows: list[dict[str, Any]], title: str) -> N
             escape(_first_name(row["business_names"], row["business_count"])),
             escape(row["address"]),
             f"{row['risk_score']:.1f}",
+            f"{row['expected_events_per_year']:.2f} ({row['expected_low_80']:.2f}-{row['expected_high_80']:.2f})",
             str(row["homicide_count_365d"]),
             *counts,
         )

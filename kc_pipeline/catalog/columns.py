@@ -396,7 +396,11 @@ _ALL = (
         "expected_low_80", _T.NUMBER, "Lower bound of the 80 % interval of expected_events_per_year.", False, "events per year", minimum=0
     ),
     Column(
-        "expected_high_80", _T.NUMBER, "Upper bound of the 80 % interval of expected_events_per_year.", False, "events per year", minimum=0
+        "expected_high_80",
+        _T.NUMBER,
+        "Upper bound of the 80 % interval of expected_events_per_year.",
+        False,
+        "events per year",
     ),
     Column(
         "main_business_type",
@@ -446,7 +450,7 @@ _ALL = (
     Column(
         "log_contribution", _T.NUMBER, "What the factor adds to the log of expected_events_per_year; those of a place sum to it.", False
     ),
-    Column("risk_multiplier", _T.NUMBER, "exp(log_contribution); those of a place multiply to expected_events_per_year.", False, minimum=0),
+    Column("risk_multiplier", _T.NUMBER, "exp(log_contribution); those of a place multiply to expected_events_per_year.", False),
     Column(
         "observation_count", _T.INTEGER, "Observations of the factor near the place, or on its premises.", unit="observations", minimum=0
     ),

@@ -147,6 +147,10 @@ OF_TABLE: Mapping[str, tuple[Rule, ...]] = {
     ),
     "core/block_places": (_UNIQUE,),
     "core/located_addresses": (_UNIQUE,),
+    "core/factor_observations": (
+        _UNIQUE,
+        Rule("resolved_after_opened", "Nothing is resolved before it was opened.", Severity.WARNS, InOrder("opened_date", "resolved_date")),
+    ),
     "core/businesses": (
         _UNIQUE,
         _law("parcels_exist", "No business stands on a parcel that the register does not know."),
@@ -197,6 +201,18 @@ OF_TABLE: Mapping[str, tuple[Rule, ...]] = {
         _law("counts_are_those_of_the_ledger", "Over all places the counts sum to the events that the ledger ties to business parcels."),
         _law("ranks_follow_the_risk", "A higher relative risk never has a worse rank or a lower score."),
         _law("stale_sources_are_named", "stale_sources names the event feeds that are not fresh, and no other."),
+        Rule(
+            "intervals_are_in_order", "The lower bound of an interval is not above the upper one.", Severity.BLOCKS,
+            InOrder("expected_low_80", "expected_high_80"),
+        ),
+    ),
+    "marts/business_risk_factors": (
+        _UNIQUE,
+        _row_law(
+            "multipliers_are_those_of_the_logarithms", "The multiplier of a factor is that of its contribution.",
+            ("log_contribution", "risk_multiplier"),
+        ),
+        _law("contributions_make_the_expectation", "The multipliers of each place multiply to its expected events, and every place has some."),
     ),
 }  # fmt: skip
 
@@ -240,7 +256,13 @@ CHECKS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "figures_are_true": (
         "Every place is scored, and the figures are those of the ledger and of the sources' state.",
-        ("every_place_is_scored", "counts_are_those_of_the_ledger", "ranks_follow_the_risk", "stale_sources_are_named"),
+        (
+            "every_place_is_scored",
+            "counts_are_those_of_the_ledger",
+            "ranks_follow_the_risk",
+            "stale_sources_are_named",
+            "contributions_make_the_expectation",
+        ),
     ),
     HABITS: ("Shares, places, columns and closings are what they usually are.", ()),
 }

@@ -112,6 +112,36 @@ def events_behind(platform: Platform, place: dict[str, Any]) -> list[dict[str, A
     return list(joined.sort_values(["report_date", "event_id"], ascending=False).to_dict("records"))
 
 
+def factors_behind(platform: Platform, place: dict[str, Any]) -> list[dict[str, Any]]:
+    """What adds to the expectation of a row of the risk mart."""
+    import pyarrow.compute as pc
+
+    rows = platform.lake.read("marts/business_risk_factors", partitions=[place["as_of"].isoformat()])
+    return list(rows.filter(pc.equal(rows["business_parcel_id"], place["business_parcel_id"])).to_pylist())
+
+
+def observations_behind(platform: Platform, place: dict[str, Any], factors: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Observations that somebody can mend, near a place or on its premises, of the factors that add to its expectation.
+
+    Each with says, owed_by, is_on_premises, distance_m, open_days (None where it is not open), opened_date, address and
+    source_id; what is open first, then nearest first, each source row once.
+    """
+    from kc_pipeline.catalog.factors import CONDITIONS, FACTORS, MendedBy
+    from kc_pipeline.risk.explain import PREMISES, observations_near
+
+    names = {row["factor"].removeprefix(PREMISES) for row in factors if row["factor_group"] != MendedBy.CONTEXT}
+    observed = read_frame(platform, "core/factor_observations")
+    found: dict[str, dict[str, Any]] = {}
+    for name in sorted(names):
+        near = observations_near(observed, FACTORS[name], place, place["as_of"])
+        condition = CONDITIONS[FACTORS[name].condition]
+        for row in near.to_dict("records"):
+            owed_by = "Owner" if row["is_on_premises"] and f"{PREMISES}{name}" in {f["factor"] for f in factors} else condition.owed_by
+            days = None if row["open_days"] != row["open_days"] else int(row["open_days"])
+            found.setdefault(row["source_id"], {**row, "says": condition.says, "owed_by": owed_by, "open_days": days})
+    return sorted(found.values(), key=lambda row: (row["open_days"] is None, row["distance_m"], row["source_id"]))
+
+
 def open_questions(platform: Platform) -> list[dict[str, Any]]:
     """Businesses whose parcel a person must decide: those in business first, by address and name."""
     rows = platform.lake.read("core/business_review")

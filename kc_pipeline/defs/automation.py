@@ -10,14 +10,14 @@ from kc_pipeline.defs.partitions import open_from
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _INGEST = dg.AssetSelection.groups("raw", "clean", "quarantine")
-_MARTS = dg.AssetSelection.groups("core", "marts", "warehouse")
+_MARTS = dg.AssetSelection.groups("core", "eval", "marts", "warehouse")
 
 # Months that a feed never had are no reason to wait; a failed blocking check is.
 _EAGER = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
 _CHECKED = dg.AutomationCondition.all_deps_blocking_checks_passed()
 # Core tables, and marts of a day, are asked for together, so that their own blocking checks hold up the rest inside the run.
 _CLEAN_CHECKED = _CHECKED.ignore(dg.AssetSelection.groups("core"))
-_CORE_CHECKED = _CHECKED.ignore(dg.AssetSelection.groups("marts"))
+_CORE_CHECKED = _CHECKED.ignore(dg.AssetSelection.groups("eval", "marts"))
 WHEN_INPUTS_CHANGED = (_EAGER & _CLEAN_CHECKED).with_label("when an input changed and its checks passed")
 
 # Core tables and marts are partitioned differently, so they run apart: a mart waits until the core run is done instead of

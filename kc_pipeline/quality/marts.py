@@ -12,6 +12,7 @@ from kc_pipeline.quality.sources import stale_event_feeds
 
 Facts = dict[str, int | float | str]
 _TIED = ("EXACT", "NEAR")
+_SAME = 1e-9  # two ways to the same number may differ by so much, and by so much of it
 
 
 def check_source_quality(rows: pd.DataFrame) -> list[Finding]:
@@ -50,6 +51,22 @@ def check_business_risk(rows: pd.DataFrame, places: pd.Series, ledger: pd.DataFr
         _ranks_finding(rows),
         _stale_sources_finding(rows, quality),
     ]
+
+
+def check_risk_factors(factors: pd.DataFrame, risk: pd.DataFrame) -> list[Finding]:
+    """Whether what is said to add to the risk of each place makes its expectation.
+
+    Args:
+        factors: marts/business_risk_factors of a day: business_parcel_id, log_contribution.
+        risk: marts/business_risk of the same day: business_parcel_id, expected_events_per_year.
+    """
+    product = np.exp(factors.groupby("business_parcel_id")["log_contribution"].sum())
+    expected = risk.set_index("business_parcel_id")["expected_events_per_year"]
+    both = pd.DataFrame({"product": product, "expected": expected})
+    agrees = (both["product"] - both["expected"]).abs() <= _SAME + _SAME * both["expected"]
+    wrong = both[~agrees]
+    facts: Facts = {"places": len(both), "wrong": len(wrong), "sample": ", ".join(map(str, wrong.index[:5]))}
+    return [Finding("contributions_make_the_expectation", wrong.empty, facts)]
 
 
 def _counts_finding(rows: pd.DataFrame, ledger: pd.DataFrame, as_of: date) -> Finding:

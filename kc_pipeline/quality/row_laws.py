@@ -6,6 +6,7 @@ False where it is broken, and missing where it does not apply.
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import pandas as pd
 
 from kc_pipeline.catalog.columns import COLUMNS
@@ -99,6 +100,11 @@ def rows_are_conserved(rows: pd.DataFrame) -> pd.Series:
     return _where(rows["received_count"] == rows[became].sum(axis="columns"), rows[["received_count", *became]].notna().all(axis="columns"))
 
 
+def multipliers_are_those_of_the_logarithms(rows: pd.DataFrame) -> pd.Series:
+    """A multiplier is the exponential of its logarithm."""
+    return _where((rows["risk_multiplier"] / np.exp(rows["log_contribution"]) - 1).abs() < 1e-9, rows["log_contribution"].notna())
+
+
 ROW_LAWS: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
     law.__name__: law
     for law in (
@@ -116,6 +122,7 @@ ROW_LAWS: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
         the_current_version_is_open,
         what_is_tied_says_how,
         rows_are_conserved,
+        multipliers_are_those_of_the_logarithms,
     )
 }
 

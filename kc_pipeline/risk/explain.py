@@ -5,13 +5,15 @@ such a factor near them had so many times the events of places without it, all e
 causes them is not shown, and that mending it prevents them is not promised.
 """
 
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kc_pipeline.catalog.factors import CONDITIONS, FACTORS, MendedBy
+from kc_pipeline.catalog.factors import CONDITIONS, FACTORS, Factor, MendedBy
 from kc_pipeline.risk.observations import observations_of
 from kc_pipeline.risk.risk_model import BASELINE, OWN_HISTORY, Risks
 from kc_pipeline.risk.terrain_model import PAST_CRIME
@@ -22,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 NEAR_M = 200.0
 PREMISES, TYPE = "premises_", "type_"
 BUSINESS_COUNT = "business_count"
-_LEAST_LOG = 1e-6  # a factor that changes the risk by less is not told
+_LEAST_LOG = 1e-3  # a factor that changes the risk by less than a thousandth is not told, but counted to the baseline
 
 _OTHER = {
     BASELINE: "A business parcel with none of the factors near it, usual past crime around it and no record of its own",
@@ -55,20 +57,50 @@ def explain_risks(
         for name in risks.parts
         if name.startswith(PREMISES)
     }
+    always = (BASELINE, OWN_HISTORY, PAST_CRIME)
+    parts = {name: part if name in always else np.where(np.abs(part) > _LEAST_LOG, part, 0.0) for name, part in risks.parts.items()}
+    parts[BASELINE] = parts[BASELINE] + sum((risks.parts[name] - part for name, part in parts.items()), np.zeros(len(places)))
     told = []
-    for name, part in risks.parts.items():
+    for name, part in parts.items():
         rows = pd.DataFrame({"business_parcel_id": places["business_parcel_id"].to_numpy(), "factor": name, "log_contribution": part})
         rows["what_if_events_per_year"] = np.exp(np.log(risks.expected) - part) if _is_mendable(name) else np.nan
         seen = nearby.get(name, on_premises.get(name))
         rows = rows.join(seen if seen is not None else _nothing_seen(len(rows)))
-        always = name in (BASELINE, OWN_HISTORY, PAST_CRIME)
-        told.append(rows if always else rows[np.abs(part) > _LEAST_LOG])
+        told.append(rows if name in always else rows[part != 0])
     rows = pd.concat(told, ignore_index=True)
     rows["risk_multiplier"] = np.exp(rows["log_contribution"])
     rows["factor_group"] = rows["factor"].map(_group)
     rows["owed_by"] = rows["factor"].map(_owed_by)
     rows["explanation"] = _sentences(rows, reach_m)
     return rows.sort_values(["business_parcel_id", "factor"], ignore_index=True)
+
+
+def observations_near(
+    observations: pd.DataFrame, factor: Factor, place: Mapping[str, Any], as_of: date, reach_m: float = NEAR_M
+) -> pd.DataFrame:
+    """Observations of a factor on the premises of a place or near it.
+
+    Args:
+        observations: rows of core/factor_observations.
+        factor: the factor.
+        place: business_parcel_id, latitude and longitude (None where it has no position).
+        as_of: the day.
+        reach_m: metres.
+
+    Returns:
+        Frame with source_id, opened_date, address, open_days (missing where it is not open), is_on_premises and distance_m.
+    """
+    from kc_pipeline.places.geometry import project
+
+    found = observations_of(observations, factor, as_of)
+    found = found.assign(open_days=_open_days(found, as_of), is_on_premises=found["business_parcel_id"] == place["business_parcel_id"])
+    away = np.full(len(found), np.inf)
+    located = (found["latitude"].notna() & found["longitude"].notna()).to_numpy()
+    if place["latitude"] is not None and located.any():
+        here = project(pd.Series([place["longitude"]]), pd.Series([place["latitude"]]))
+        away[located] = np.hypot(*(project(found.loc[located, "longitude"], found.loc[located, "latitude"]) - here).T)
+    found = found.assign(distance_m=np.where(found["is_on_premises"], 0.0, away))
+    return found.loc[found["distance_m"] <= reach_m, ["source_id", "opened_date", "address", "open_days", "is_on_premises", "distance_m"]]
 
 
 def factor_label(name: str) -> str:

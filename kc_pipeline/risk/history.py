@@ -76,6 +76,8 @@ def fit_place_effects(expected: Floats, years: Floats) -> PlaceEffects:
     mean = float(expected.mean())
     newest, older = years[0], years[1:]
     level = _level(expected, newest)
+    if not years.any():
+        return PlaceEffects(_START_SHAPE, _START_POWER, _START_DECAY, round(mean, PARAMETER_DIGITS + 3))
 
     def cost(free: Floats) -> float:
         shape, power, decay = _unpack(free)

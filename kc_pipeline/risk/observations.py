@@ -96,6 +96,7 @@ def _events(condition: Condition, rows: pd.DataFrame, place_of_event: pd.Series)
     if condition.categories:
         rows = rows[rows["category"].isin(condition.categories)]
     if "critical_violation_count" in rows:
+        rows = rows.assign(resolved_date=_mended_dates(rows))
         rows = rows[rows["critical_violation_count"].fillna(0) > 0]
         findings = rows["critical_violation_count"].astype(float)
     else:
@@ -117,6 +118,19 @@ def _events(condition: Condition, rows: pd.DataFrame, place_of_event: pd.Series)
             "finding_count": findings,
         }
     )
+
+
+def _mended_dates(inspections: pd.DataFrame) -> pd.Series:
+    """Day of the next inspection of the same establishment that found nothing critical; missing where there was none."""
+    identity = inspections["permit_number"].fillna(inspections["address"]).fillna(inspections["event_id"])
+    rows = pd.DataFrame({"identity": identity, "day": pd.to_datetime(inspections["report_date"]), "row": np.arange(len(inspections))})
+    is_clean = (inspections["critical_violation_count"].fillna(0) == 0).to_numpy(bool)
+    clean = rows[is_clean].rename(columns={"day": "mended"})[["identity", "mended"]].sort_values("mended")
+    found = pd.merge_asof(
+        rows.sort_values("day"), clean, left_on="day", right_on="mended", by="identity", direction="forward", allow_exact_matches=False
+    )
+    mended = found.sort_values("row")["mended"]
+    return pd.Series(mended.dt.date.where(mended.notna(), None).to_numpy(dtype=object), index=inspections.index)
 
 
 def _records(condition: Condition, rows: pd.DataFrame, place_of_parcel: pd.Series, lag_days: int) -> pd.DataFrame:

@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kc_pipeline.risk.elastic_net import approximate_cross_validation, fit_path, strength_path
-from kc_pipeline.risk.terrain_model import PARAMETER_DIGITS
+from kc_pipeline.risk.terrain_model import LEAST_EVENTS, PARAMETER_DIGITS
 
 Floats = npt.NDArray[np.float64]
 
 _FOLDS, _STRENGTHS, _WEAKEST = 5, 8, 1e-2
-_LEAST_EVENTS = 20
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def fit_place_model(log_terrain: Floats, traits: Mapping[str, Floats], past: Flo
     counts, offset = past.sum(axis=0), log_terrain + np.log(len(past))
     constant = round(float(np.log(max(counts.sum(), 0.5) / np.exp(offset).sum())), PARAMETER_DIGITS)
     names = [name for name, values in traits.items() if np.ptp(values) > 0]
-    if counts.sum() < _LEAST_EVENTS or not names:
+    if counts.sum() < LEAST_EVENTS or not names:
         return PlaceModel((), (), constant)
     design = np.column_stack([traits[name] for name in names])
     strengths = strength_path(design, counts, offset, strengths=_STRENGTHS, weakest=_WEAKEST)

@@ -98,9 +98,6 @@ def fit_risk_model(grid: Grid, features: Mapping[str, Points], past: Floats, pla
         places: business places.
         as_of: the day.
         seed: of the divisions into folds.
-
-    Raises:
-        TooFewEventsError: fewer than a handful of events.
     """
     terrain = fit_terrain_model(grid, features, past, seed)
     log_terrain = sum(_terrain_parts(terrain, grid, features, past, places).values())

@@ -17,6 +17,7 @@ import pandas as pd
 from kc_pipeline.risk.count_models import NB1, POISSON, CountFit, fit_counts
 from kc_pipeline.risk.elastic_net import cross_validate, fit_path, strength_path
 from kc_pipeline.risk.terrain import Grid, Points, Variable, operationalize
+from kc_pipeline.risk.terrain_model import LEAST_EVENTS
 
 Floats = npt.NDArray[np.float64]
 Design = npt.NDArray[np.float32]
@@ -94,7 +95,13 @@ def fit_rtm(design: Design, variables: Sequence[Variable], counts: Floats, seed:
         variables: what each column is.
         counts: events in each cell.
         seed: of the division into folds.
+
+    Returns:
+        The model; one without factors where there are too few events to learn from.
     """
+    if counts.sum() < LEAST_EVENTS:
+        null = fit_counts(POISSON, np.ones((1, 1)), np.array([max(counts.mean(), 0.5 / len(counts))]), np.array([float(len(counts))]))
+        return RiskTerrain((), null, {POISSON: null.bic}, (), np.ones(len(counts)))
     candidates = select_forms(design, counts, seed)
     fits = {family: choose_stepwise(design, variables, counts, candidates, family) for family in (POISSON, NB1)}
     best, chosen = min(fits.values(), key=lambda found: found[0].bic)

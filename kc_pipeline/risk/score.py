@@ -81,7 +81,7 @@ def score_places(
     Returns:
         `counted` with the columns of marts/business_risk that the model fills, sorted by rank and place.
     """
-    expected = pd.Series(risks.expected.round(9), index=counted.index)
+    expected = pd.Series(risks.expected.round(12), index=counted.index)
     kind = np.select([type_flags[name] for name in BUSINESS_TYPES], BUSINESS_TYPES, default=OTHER_TYPE)
     in_type = expected.groupby(kind)
     scored = counted.assign(

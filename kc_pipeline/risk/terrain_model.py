@@ -35,11 +35,8 @@ _FOLD_BLOCK_CELLS = 23  # about 1.5 km of half-block cells
 _STRENGTHS, _WEAKEST = 8, 1e-3
 # Parameters are kept to so many decimals, so that the last bits of a sum do not make another model.
 PARAMETER_DIGITS = 6
-_LEAST_EVENTS = 20
-
-
-class TooFewEventsError(ValueError):
-    """There are not enough past events to learn from."""
+# With fewer past events nothing is learnt from them but their number.
+LEAST_EVENTS = 20
 
 
 @dataclass(frozen=True)
@@ -109,13 +106,14 @@ def fit_terrain_model(grid: Grid, features: Mapping[str, Points], past: Floats, 
         past: years (newest first) by cells: past events.
         seed: of the division into held-out blocks.
 
-    Raises:
-        TooFewEventsError: fewer than a handful of events.
+    Returns:
+        The model; one without terms, which gives every cell the same, where there are fewer than LEAST_EVENTS to learn from.
     """
     target_years = min(len(past), MOST_TARGET_YEARS)
     counts = past[:target_years].sum(axis=0)
-    if counts.sum() < _LEAST_EVENTS:
-        raise TooFewEventsError(f"{counts.sum():.0f} past events; at least {_LEAST_EVENTS} are needed to fit a risk terrain")
+    if counts.sum() < LEAST_EVENTS:
+        constant = float(np.log(max(counts.sum(), 0.5) / target_years / grid.size))
+        return TerrainModel((), (), round(constant, PARAMETER_DIGITS), 0.0, 0.0, float(counts.sum()), target_years)
     terms = _all_terms(grid, features, past)
     design = np.column_stack(_columns(grid, terms, features, past)).astype(np.float32)
     offset = np.full(grid.size, np.log(target_years))

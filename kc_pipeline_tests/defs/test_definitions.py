@@ -26,7 +26,7 @@ def test_the_assets_are_those_of_the_design() -> None:
     keys = {key.to_user_string() for key in GRAPH.get_all_asset_keys()}
     layers = {f"{layer}/{feed}" for feed in FEEDS for layer in ("raw", "clean", "quarantine")}
     rest = {
-        *(name for name in TABLES if name.split("/")[0] in ("core", "marts")),
+        *(name for name in TABLES if name.split("/")[0] in ("core", "eval", "marts")),
         "warehouse/published_snapshots",
     }
     assert keys == layers | rest

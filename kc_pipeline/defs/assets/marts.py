@@ -45,7 +45,7 @@ def source_quality(context: dg.AssetExecutionContext, platform: dg.ResourceParam
     key_prefix="eval",
     deps=[dg.AssetKey(table.split("/")) for table in risk.MODEL_INPUTS],
     partitions_def=DAYS,
-    group_name="marts",
+    group_name="eval",
     kinds={"deltalake", "scipy"},
     owners=[_CARD.owner],
     metadata=table_metadata(_CARD),

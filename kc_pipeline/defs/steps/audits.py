@@ -197,6 +197,15 @@ def _judge_business_risk(platform: Platform, day: date) -> "list[Finding]":
     return check_business_risk(rows, places, read_frame(platform, "core/event_attribution", list(_LEDGER)), quality, day)
 
 
+def _judge_risk_factors(platform: Platform, day: date) -> "list[Finding]":
+    from kc_pipeline.quality.marts import check_risk_factors
+
+    parts = [day.isoformat()]
+    factors = read_frame(platform, "marts/business_risk_factors", ["business_parcel_id", "log_contribution"], parts)
+    risk = read_frame(platform, "marts/business_risk", ["business_parcel_id", "expected_events_per_year"], parts)
+    return check_risk_factors(factors, risk)
+
+
 _JUDGES: "Mapping[str, Callable[[Platform], list[Finding]]]" = {
     "core/businesses": _judge_businesses,
     "core/event_attribution": _judge_attribution,
@@ -204,4 +213,5 @@ _JUDGES: "Mapping[str, Callable[[Platform], list[Finding]]]" = {
 _JUDGES_OF_DAYS: "Mapping[str, Callable[[Platform, date], list[Finding]]]" = {
     "marts/source_quality": _judge_source_quality,
     "marts/business_risk": _judge_business_risk,
+    "marts/business_risk_factors": _judge_risk_factors,
 }

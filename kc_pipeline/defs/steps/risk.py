@@ -221,6 +221,8 @@ def score_day(platform: Platform, as_of: date) -> "tuple[str, dict[str, Any], Ri
     Raises:
         LookupError: the month's model has not been fitted.
     """
+    from kc_pipeline.risk.observations import observations_of
+    from kc_pipeline.risk.premises import divide_premises
     from kc_pipeline.risk.risk_model import RiskModel, score_risks
 
     known = stored_card(platform, fit_day(as_of))
@@ -229,4 +231,7 @@ def score_day(platform: Platform, as_of: date) -> "tuple[str, dict[str, Any], Ri
     model_id, card = known
     model = RiskModel.from_card(card["model"])
     inputs = gather_inputs(platform, as_of)
-    return model_id, card, model, inputs, score_risks(model, inputs.grid, inputs.features, inputs.past, inputs.places)
+    risks = score_risks(model, inputs.grid, inputs.features, inputs.past, inputs.places)
+    observed = {name: observations_of(inputs.observations, FACTORS[name], as_of) for name in PREMISES_FACTORS}
+    ids = inputs.business_parcels["business_parcel_id"]
+    return model_id, card, model, inputs, divide_premises(risks, model.terrain, inputs.grid, inputs.places.cell, ids, observed)

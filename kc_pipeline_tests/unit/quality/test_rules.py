@@ -24,6 +24,7 @@ GOOD: Row = {
     "reported_local": pd.Timestamp("2026-05-04T10:00"), "reported_utc": datetime(2026, 5, 4, 15, tzinfo=UTC), "reported_clock": "exact",
     "resolved_date": date(2026, 5, 6), "valid_to": None, "is_current": True, "record_systems": "department", "received_count": 3,
     "file_line": 2,
+    "log_contribution": 0.0, "risk_multiplier": 1.0,
     "attribution_method": "parcel_key", "precision": "EXACT", "latitude": 39.1, "longitude": -94.6,
 }  # fmt: skip
 OF_TYPE: dict[Type, object] = {
@@ -52,6 +53,8 @@ BREAKS: dict[str, Row] = {
     "the_current_version_is_open": {"is_current": False},
     "what_is_tied_says_how": {"attribution_method": "none"},
     "rows_are_conserved": {"received_count": 4},
+    "multipliers_are_those_of_the_logarithms": {"risk_multiplier": 3.0},
+    "resolved_after_opened": {"resolved_date": date(2026, 5, 3)},
     "numbers_are_in_order": {"from_number": 2},
     "closed_after_opened": {"resolved_date": date(2026, 5, 3)},
     "towns_are_the_city": {"city": "RAYTOWN"},

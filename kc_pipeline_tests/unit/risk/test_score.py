@@ -1,13 +1,17 @@
-"""Counts and the provisional score of business parcels."""
+"""Counts, ranks, scores and trends of business parcels."""
 
 from datetime import date, timedelta
+from random import Random
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kc_pipeline.risk.score import count_events, score_places
+from kc_pipeline.catalog.factors import BUSINESS_TYPES, OTHER_TYPE
+from kc_pipeline.risk.risk_model import Risks
+from kc_pipeline.risk.score import count_events, score_places, trends
 
 AS_OF = date(2026, 7, 1)
 PLACES = pd.DataFrame({"business_parcel_id": ["a", "b", "c"]})
@@ -53,7 +57,6 @@ def test_excluded_and_unattributed_events_are_not_counted() -> None:
 def test_homicides_are_counted_where_they_are_tied() -> None:
     row = at_a({"category": "homicide"}, {"category": "homicide", "precision": "BLOCK", "weight": 0.5}, {"category": "robbery"})
     assert row["homicide_count_365d"] == 1
-    assert row["serious_violence"] == 2.5
 
 
 def test_counts_are_integers_and_every_place_has_a_row() -> None:
@@ -62,29 +65,49 @@ def test_counts_are_integers_and_every_place_has_a_row() -> None:
     assert counted["calls_911_count_90d"].dtype == "int64"
 
 
-def test_more_events_rank_higher_and_equal_places_share_a_rank() -> None:
-    scored = score_places(count_events(PLACES, shares({"business_parcel_id": "b"}), AS_OF))
-    assert scored[["business_parcel_id", "risk_rank", "risk_score"]].to_numpy().tolist() == [["b", 1, 100.0], ["a", 2, 0.0], ["c", 2, 0.0]]
+def scored(expected: list[float], types: list[bool] | None = None, past: list[list[float]] | None = None) -> pd.DataFrame:
+    """Places a, b, c … with these expectations; a type flag says whether each is a convenience store."""
+    names = [chr(ord("a") + n) for n in range(len(expected))]
+    counted = pd.DataFrame({"business_parcel_id": names})
+    values = np.array(expected)
+    flags = {name: np.zeros(len(values), dtype=bool) for name in BUSINESS_TYPES}
+    flags["convenience_store"] = np.array(types or [False] * len(values))
+    risks = Risks({}, values, values / 2, values * 2)
+    return score_places(counted, risks, flags, np.ones(len(values)), np.array(past or [[0.0] * len(values)]))
+
+
+def test_what_is_expected_more_ranks_higher_and_equal_places_share_a_rank() -> None:
+    rows = scored([0.5, 2.0, 0.5])
+    assert rows[["business_parcel_id", "risk_rank", "risk_score"]].to_numpy().tolist() == [["b", 1, 100.0], ["a", 2, 0.0], ["c", 2, 0.0]]
+    assert rows["relative_risk"].tolist() == [2.0, 0.5, 0.5]
+
+
+def test_a_place_is_ranked_among_its_type_too() -> None:
+    rows = scored([3.0, 2.0, 1.0, 0.5], [False, True, True, False]).set_index("business_parcel_id")
+    assert rows["main_business_type"].to_dict() == {"a": OTHER_TYPE, "b": "convenience_store", "c": "convenience_store", "d": OTHER_TYPE}
+    assert rows["risk_rank_in_type"].to_dict() == {"a": 1, "b": 1, "c": 2, "d": 2}
+    assert set(rows["places_in_type"]) == {2}
 
 
 def test_a_single_place_can_be_scored() -> None:
-    scored = score_places(count_events(PLACES.head(1), shares({}), AS_OF))
-    assert scored[["risk_rank", "relative_risk", "risk_score"]].to_numpy().tolist() == [[1, 1.0, 0.0]]
+    assert scored([0.2])[["risk_rank", "relative_risk", "risk_score"]].to_numpy().tolist() == [[1, 1.0, 0.0]]
 
 
-@given(st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=20), st.randoms())
-def test_the_order_of_events_does_not_matter(places: list[str], random) -> None:
-    rows = [{"business_parcel_id": place} for place in places]
-    first = score_places(count_events(PLACES, shares(*rows), AS_OF))
-    random.shuffle(rows)
-    pd.testing.assert_frame_equal(first, score_places(count_events(PLACES, shares(*rows), AS_OF)))
+@given(st.lists(st.floats(1e-6, 50), min_size=2, max_size=12), st.randoms())
+def test_scores_follow_the_expectation_whatever_the_order_of_places(expected: list[float], random: Random) -> None:
+    rows = scored(expected)
+    ordered = rows["expected_events_per_year"].to_numpy()
+    assert (np.diff(ordered) <= 0).all()
+    assert (np.diff(rows["risk_score"]) <= 0).all()
+    assert (np.diff(rows["risk_rank"]) >= 0).all()
+    shuffled = random.sample(expected, len(expected))
+    assert sorted(scored(shuffled)["risk_score"]) == sorted(rows["risk_score"])
 
 
-@given(st.integers(0, 30))
-def test_one_more_event_never_lowers_a_places_rank(count: int) -> None:
-    def rank(events: int) -> int:
-        rows = [{"business_parcel_id": "b"}] * 3 + [{}] * events
-        scored = score_places(count_events(PLACES, shares(*rows), AS_OF)).set_index("business_parcel_id")
-        return int(scored.at["a", "risk_rank"])
-
-    assert rank(count + 1) <= rank(count)
+@pytest.mark.parametrize(
+    ("newer", "older", "trend"),
+    [(5, 0, "rising"), (4, 0, "steady"), (0, 5, "falling"), (12, 9, "steady"), (30, 12, "rising"), (0, 0, "steady")],
+)
+def test_a_trend_is_told_where_chance_does_not_explain_it(newer: float, older: float, trend: str) -> None:
+    assert trends(np.array([[newer], [older]])).tolist() == [trend]
+    assert trends(np.array([[newer]])).tolist() == ["unknown"]
