@@ -175,6 +175,18 @@ _TABLES = (
         "fitted_as_of", "team:risk",
     ),
     Table(
+        "eval/backtest", "one model and share of area in one back-test", ("trained_as_of", "model_name", "area_share_pct"),
+        ("trained_as_of", "model_name", "area_share_pct", "pai", "pai_low_90", "pai_high_90", "pai_less_ours_low_90", "pai_less_ours_high_90",
+         "pei", "hit_share_pct", "deviance", "calibration_slope", "observed_over_expected", "model_version"),
+        "trained_as_of", "team:risk",
+    ),
+    Table(
+        "eval/fairness_audit", "one district on one day", ("as_of", "district_kind", "district_name"),
+        ("as_of", "district_kind", "district_name", "place_count", "flagged_count", "flag_rate_pct", "flag_rate_ratio", "is_alert", "expected_events",
+         "observed_events", "request_rate", "request_rate_ratio", "model_id"),
+        "as_of", "team:risk",
+    ),
+    Table(
         "marts/business_risk", "one business parcel on one day", ("as_of", "business_parcel_id"),
         (*_SCORE, *_WINDOWED, *_COVERED, "coverage_pct", "stale_sources", *_PUBLISHED), "as_of", "team:risk", _PUBLISHED[:2],
     ),

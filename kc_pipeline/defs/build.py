@@ -7,6 +7,7 @@ import dagster as dg
 
 from kc_pipeline.defs.assets.clean import CLEAN_ASSETS
 from kc_pipeline.defs.assets.core import CORE_ASSETS
+from kc_pipeline.defs.assets.evaluation import EVALUATION_ASSETS
 from kc_pipeline.defs.assets.marts import MART_ASSETS
 from kc_pipeline.defs.assets.raw import RAW_ASSETS
 from kc_pipeline.defs.automation import build_automation_sensor, build_schedule, ingest_job, marts_job
@@ -25,7 +26,7 @@ def build_defs(*, platform: Platform | None = None, environ: Mapping[str, str] |
     platform = platform or Platform(load_settings(os.environ if environ is None else environ))
     is_on = platform.settings.schedules_on
     return dg.Definitions(
-        assets=[*RAW_ASSETS, *CLEAN_ASSETS, *CORE_ASSETS, *MART_ASSETS],
+        assets=[*RAW_ASSETS, *CLEAN_ASSETS, *CORE_ASSETS, *EVALUATION_ASSETS, *MART_ASSETS],
         asset_checks=ASSET_CHECKS,
         jobs=[ingest_job, marts_job],
         schedules=[build_schedule(is_on)],

@@ -1,8 +1,10 @@
 """The catalogue and the steps' results in Dagster's own words."""
 
+import base64
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -11,6 +13,9 @@ from kc_pipeline.catalog.sources import Feed
 from kc_pipeline.catalog.tables import Table
 from kc_pipeline.defs.partitions import MONTHS
 from kc_pipeline.defs.plots import stacked_bars
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TYPE_NAMES = {
     Type.TEXT: "string",
@@ -83,6 +88,22 @@ def note_other_months(context: dg.AssetExecutionContext, key: dg.AssetKey, month
     for month in sorted(set(months) - set(context.partition_keys)):
         if MONTHS.has_partition_key(month):
             context.log_event(dg.AssetMaterialization(key, "missing before, or changed at the source", partition=month))
+
+
+def frame_table(rows: "pd.DataFrame") -> dg.MarkdownMetadataValue:
+    """A small frame as a Markdown table, numbers to three decimals."""
+
+    def cell(value: object) -> str:
+        return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+    lines = [f"| {' | '.join(rows.columns)} |", "|" + "---|" * len(rows.columns)]
+    lines += [f"| {' | '.join(cell(value) for value in row)} |" for row in rows.astype(object).itertuples(index=False)]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def picture(path: Path, title: str) -> dg.MarkdownMetadataValue:
+    """A PNG file inside Markdown."""
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()})")
 
 
 def card_metadata(card: Mapping[str, Any]) -> dict[str, Any]:

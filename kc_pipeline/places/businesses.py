@@ -102,7 +102,7 @@ def build_business_parcels(
         of_address = places["address_key"].map(known[axis]).astype(float)
         places[axis] = of_parcel.fillna(of_address).fillna(places.pop(f"register_{axis}"))
     places["geometry_kind"] = places["parcel_id"].map(own["geometry_kind"]).fillna("address")
-    return _with_districts(places, districts)
+    return with_districts(places, districts).sort_values("business_parcel_id", ignore_index=True)
 
 
 def _one_row_each(records: pd.DataFrame, found: pd.DataFrame, ids: pd.Series) -> pd.DataFrame:
@@ -129,11 +129,18 @@ def _one_row_each(records: pd.DataFrame, found: pd.DataFrame, ids: pd.Series) ->
     ).reset_index(drop=True)
 
 
-def _with_districts(places: pd.DataFrame, districts: pd.DataFrame) -> pd.DataFrame:
+def with_districts(places: pd.DataFrame, districts: pd.DataFrame) -> pd.DataFrame:
+    """Places with the neighborhood, council district and patrol division that each lies in.
+
+    Args:
+        places: latitude and longitude of each, missing where it has no position.
+        districts: rows of clean/districts.
+    """
     columns = {"neighborhood": "neighborhood", "council_district": "council_district", "patrol_division": "division"}
     points = project(places["longitude"].fillna(0.0), places["latitude"].fillna(0.0))
+    named = {}
     for kind, column in columns.items():
         of_kind = districts[districts["district_kind"] == kind]
         found = PolygonIndex(of_kind["district_name"], of_kind["geometry"]).containing(points)
-        places[column] = pd.Series(found, index=places.index, dtype="str").where(places["latitude"].notna())
-    return places.sort_values("business_parcel_id", ignore_index=True)
+        named[column] = pd.Series(found, index=places.index, dtype="str").where(places["latitude"].notna())
+    return places.assign(**named)

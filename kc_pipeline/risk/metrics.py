@@ -19,6 +19,7 @@ def hit_counts(score: Floats, events: Floats, tops: list[int], seed: int = 0, dr
     rng = np.random.default_rng(seed)
     most = max(tops, default=0)
     found = np.zeros(len(tops))
+    draws = draws if len(np.unique(score)) < len(score) else 1
     for _ in range(draws):
         order = np.lexsort((rng.random(len(score)), -score))[:most]
         found += np.concatenate([[0.0], np.cumsum(events[order])])[tops]

@@ -26,6 +26,8 @@ FOLDS = 10
 # A place is of the highest risk where its score lies this many standard deviations above the mean.
 HIGH_RISK_DEVIATIONS = 2.0
 _LEAST_GAIN = 1e-6
+# Exposures whose logarithms differ by less are looked at as one in the stepwise regression, at their mean.
+_EXPOSURE_STEP = 0.05
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def scores_of_card(card: Mapping[str, Any], grid: Grid, features: Mapping[str, P
     return np.asarray(np.exp(eta - eta.min()))
 
 
-def fit_rtm(design: Design, variables: Sequence[Variable], counts: Floats, seed: int = 0) -> RiskTerrain:
+def fit_rtm(design: Design, variables: Sequence[Variable], counts: Floats, seed: int = 0, exposure: Floats | None = None) -> RiskTerrain:
     """Fit the whole model.
 
     Args:
@@ -95,15 +97,18 @@ def fit_rtm(design: Design, variables: Sequence[Variable], counts: Floats, seed:
         variables: what each column is.
         counts: events in each cell.
         seed: of the division into folds.
+        exposure: what each cell's expectation is in proportion to, all else equal, above zero; None: cells are equal.
 
     Returns:
         The model; one without factors where there are too few events to learn from.
     """
     if counts.sum() < LEAST_EVENTS:
-        null = fit_counts(POISSON, np.ones((1, 1)), np.array([max(counts.mean(), 0.5 / len(counts))]), np.array([float(len(counts))]))
+        mean, cells = max(counts.mean(), 0.5 / len(counts)), float(len(counts))
+        offset = 0.0 if exposure is None else float(np.log(exposure.mean()))
+        null = fit_counts(POISSON, np.ones((1, 1)), np.array([mean]), np.array([cells]), np.array([offset]))
         return RiskTerrain((), null, {POISSON: null.bic}, (), np.ones(len(counts)))
-    candidates = select_forms(design, counts, seed)
-    fits = {family: choose_stepwise(design, variables, counts, candidates, family) for family in (POISSON, NB1)}
+    candidates = select_forms(design, counts, seed, exposure)
+    fits = {family: choose_stepwise(design, variables, counts, candidates, family, exposure) for family in (POISSON, NB1)}
     best, chosen = min(fits.values(), key=lambda found: found[0].bic)
     return RiskTerrain(
         tuple(variables[column] for column in chosen),
@@ -114,39 +119,51 @@ def fit_rtm(design: Design, variables: Sequence[Variable], counts: Floats, seed:
     )
 
 
-def select_forms(design: Design, counts: Floats, seed: int = 0) -> list[int]:
-    """Columns that a cross-validated elastic net keeps."""
+def select_forms(design: Design, counts: Floats, seed: int = 0, exposure: Floats | None = None) -> list[int]:
+    """Columns that a cross-validated elastic net keeps; arguments as for `fit_rtm`."""
     folds = np.random.default_rng(seed).permutation(np.arange(len(counts)) % FOLDS)
-    strengths = strength_path(design, counts)
-    deviance = cross_validate(design, counts, strengths, folds)
+    offset = None if exposure is None else np.log(exposure)
+    strengths = strength_path(design, counts, offset)
+    deviance = cross_validate(design, counts, strengths, folds, offset)
     best = int(np.argmin(deviance))
-    path = fit_path(design, counts, strengths[: best + 1])
+    path = fit_path(design, counts, strengths[: best + 1], offset)
     return [int(column) for column in np.flatnonzero(path.coefficients[best] > 0)]
 
 
 def choose_stepwise(
-    design: Design, variables: Sequence[Variable], counts: Floats, candidates: Sequence[int], family: str
+    design: Design,
+    variables: Sequence[Variable],
+    counts: Floats,
+    candidates: Sequence[int],
+    family: str,
+    exposure: Floats | None = None,
 ) -> tuple[CountFit, list[int]]:
     """Bidirectional stepwise regression on BIC from the model without factors.
 
-    Cells that are alike in the chosen forms and in their count are looked at once, so that a step costs little however
-    many cells there are.
+    Cells that are alike in the chosen forms, in their count and nearly in their exposure are looked at once, so that a
+    step costs little however many cells there are.
+
+    Args:
+        design: cells by forms, zeros and ones.
+        variables: what each column is.
+        counts: events in each cell.
+        candidates: columns to choose from.
+        family: 'poisson' or 'nb1'.
+        exposure: of each cell, above zero; None: cells are equal.
 
     Returns:
         The fit (constant first), and the chosen columns in the order they came in.
     """
     flags = {column: design[:, column] > 0.5 for column in candidates}
-    whole_counts = counts.astype(np.int64)
+    outcomes = _Outcomes.of(counts, exposure)
     chosen: list[int] = []
-    best = _fit_cells(flags, whole_counts, chosen, family)
+    best = _fit_cells(flags, outcomes, chosen, family)
     while True:
         taken = {variables[column].factor for column in chosen}
         moves = [[*chosen, column] for column in candidates if variables[column].factor not in taken]
         moves += [[kept for kept in chosen if kept != column] for column in chosen]
         groups = _patterns(flags, chosen, len(counts))
-        tried = [
-            (fit, columns) for columns in moves if (fit := _fit_move(flags, whole_counts, chosen, groups, columns, family)) is not None
-        ]
+        tried = [(fit, columns) for columns in moves if (fit := _fit_move(flags, outcomes, chosen, groups, columns, family)) is not None]
         if not tried:
             return best, chosen
         fit, columns = min(tried, key=lambda found: found[0].bic)
@@ -161,6 +178,29 @@ def relative_scores(design: Design, chosen: Sequence[int], coefficients: Floats)
     return np.asarray(np.exp(eta - eta.min()))
 
 
+@dataclass(frozen=True)
+class _Outcomes:
+    """Count and level of exposure of each cell as one number.
+
+    Attributes:
+        code: number of each cell's outcome.
+        counts: of each outcome.
+        offsets: log exposure of each outcome, the mean of its level.
+    """
+
+    code: npt.NDArray[np.int64]
+    counts: Floats
+    offsets: Floats
+
+    @staticmethod
+    def of(counts: Floats, exposure: Floats | None) -> "_Outcomes":
+        exposure = np.ones(len(counts)) if exposure is None else exposure
+        _, level = np.unique(np.round(np.log(exposure) / _EXPOSURE_STEP), return_inverse=True)
+        offsets = np.log(np.bincount(level, exposure) / np.bincount(level))
+        most = int(counts.max()) + 1
+        return _Outcomes(level * most + counts.astype(np.int64), np.tile(np.arange(most, dtype=float), len(offsets)), offsets.repeat(most))
+
+
 def _patterns(flags: dict[int, npt.NDArray[np.bool_]], chosen: Sequence[int], size: int) -> npt.NDArray[np.int64]:
     """Number of each cell's pattern of the chosen forms, a bit for each."""
     pattern = np.zeros(size, dtype=np.int64)
@@ -169,13 +209,13 @@ def _patterns(flags: dict[int, npt.NDArray[np.bool_]], chosen: Sequence[int], si
     return pattern
 
 
-def _fit_cells(flags: dict[int, npt.NDArray[np.bool_]], counts: npt.NDArray[np.int64], chosen: list[int], family: str) -> CountFit:
-    return _fit_table(_patterns(flags, chosen, len(counts)), len(chosen), counts, family)
+def _fit_cells(flags: dict[int, npt.NDArray[np.bool_]], outcomes: _Outcomes, chosen: list[int], family: str) -> CountFit:
+    return _fit_table(_patterns(flags, chosen, len(outcomes.code)), len(chosen), outcomes, family)
 
 
 def _fit_move(
     flags: dict[int, npt.NDArray[np.bool_]],
-    counts: npt.NDArray[np.int64],
+    outcomes: _Outcomes,
     chosen: list[int],
     groups: npt.NDArray[np.int64],
     columns: list[int],
@@ -185,15 +225,14 @@ def _fit_move(
     if len(columns) > len(chosen):
         pattern = groups | (flags[columns[-1]].astype(np.int64) << len(chosen))
     else:
-        pattern = _patterns(flags, columns, len(counts))
-    fit = _fit_table(pattern, len(columns), counts, family)
+        pattern = _patterns(flags, columns, len(outcomes.code))
+    fit = _fit_table(pattern, len(columns), outcomes, family)
     return fit if (fit.coefficients[1:] > 0).all() else None
 
 
-def _fit_table(pattern: npt.NDArray[np.int64], bits: int, counts: npt.NDArray[np.int64], family: str) -> CountFit:
-    """Fit the cross-table of patterns and counts."""
-    most = int(counts.max()) + 1
-    cells, weights = np.unique(pattern * most + counts, return_counts=True)
-    which, count = np.divmod(cells, most)
+def _fit_table(pattern: npt.NDArray[np.int64], bits: int, outcomes: _Outcomes, family: str) -> CountFit:
+    """Fit the cross-table of patterns and outcomes."""
+    cells, weights = np.unique(pattern * len(outcomes.counts) + outcomes.code, return_counts=True)
+    which, outcome = np.divmod(cells, len(outcomes.counts))
     design = np.column_stack([np.ones(len(cells)), *(((which >> bit) & 1) for bit in range(bits))]).astype(float)
-    return fit_counts(family, design, count.astype(float), weights.astype(float))
+    return fit_counts(family, design, outcomes.counts[outcome], weights.astype(float), outcomes.offsets[outcome])

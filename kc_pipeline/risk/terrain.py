@@ -63,20 +63,39 @@ class Grid:
         cell = self.cell_of(points)
         return np.bincount(cell[cell >= 0], minlength=self.size).astype(float)
 
-    def density(self, points: Points, bandwidth_m: float) -> Floats:
-        """Points per square kilometre around each cell, by a Gaussian as wide as a quartic kernel of that bandwidth."""
-        return self.smooth(points, bandwidth_m * _QUARTIC_DEVIATION)
+    def density(self, points: Points, bandwidth_m: float, at: Points | None = None) -> Floats:
+        """Points per square kilometre around each cell, by a Gaussian as wide as a quartic kernel of that bandwidth.
 
-    def smooth(self, points: Points, deviation_m: float) -> Floats:
+        Args:
+            points: x and y, metres.
+            bandwidth_m: bandwidth of the quartic kernel.
+            at: read there, not at the cells' centres.
+        """
+        return self.smooth(points, bandwidth_m * _QUARTIC_DEVIATION, at)
+
+    def smooth(self, points: Points, deviation_m: float, at: Points | None = None) -> Floats:
         """Points per square kilometre around each cell, by a Gaussian of that standard deviation.
 
         Points outside the city but within its rectangle count; beyond it nothing is known.
+
+        Args:
+            points: x and y, metres.
+            deviation_m: standard deviation of the Gaussian along one axis.
+            at: read there, between the four nearest centres in proportion, not at the cells' centres.
         """
         column, row = (np.floor((points - (self.west, self.south)) / self.cell_m).astype(np.int64)).T
         rows, columns = self.inside.shape
         within = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
         raster = np.bincount(row[within] * columns + column[within], minlength=rows * columns).reshape(rows, columns).astype(float)
-        return np.asarray(self._blur(raster, deviation_m)[self.inside] / (self.cell_m / 1000) ** 2)
+        smoothed = self._blur(raster, deviation_m) / (self.cell_m / 1000) ** 2
+        return np.asarray(smoothed[self.inside] if at is None else self._read(smoothed, at))
+
+    def _read(self, raster: Floats, at: Points) -> Floats:
+        """Values between the centres of cells; beyond the outermost centres theirs."""
+        from scipy.ndimage import map_coordinates
+
+        column, row = ((at - (self.west, self.south)) / self.cell_m - 0.5).T
+        return np.asarray(map_coordinates(raster, [row, column], order=1, mode="nearest"))
 
     def around(self, values: Floats, deviation_m: float) -> Floats:
         """Mean of the city's *other* cells around each cell, weighted by a Gaussian of that standard deviation."""
@@ -94,13 +113,14 @@ class Grid:
 
         return np.asarray(gaussian_filter(raster, deviation_m / self.cell_m, mode="constant", truncate=_REACH_IN_DEVIATIONS))
 
-    def distance(self, points: Points) -> Floats:
-        """Metres from each cell's centre to the nearest point; infinite where there is none."""
+    def distance(self, points: Points, at: Points | None = None) -> Floats:
+        """Metres from each cell's centre, or from each place of `at`, to the nearest point; infinite where there is none."""
         from scipy.spatial import cKDTree
 
+        places = self.centres() if at is None else at
         if not len(points):
-            return np.full(self.size, np.inf)
-        return np.asarray(cKDTree(points).query(self.centres(), workers=-1)[0])
+            return np.full(len(places), np.inf)
+        return np.asarray(cKDTree(points).query(places, workers=-1)[0])
 
 
 def build_grid(boundary: Any, cell_m: float) -> Grid:
@@ -152,7 +172,11 @@ def bands(block_m: float, blocks: int, increment: str) -> tuple[float, ...]:
 
 
 def operationalize(
-    grid: Grid, features: Mapping[str, Points], reaches_m: Sequence[float], kinds: Mapping[str, Sequence[str]] | None = None
+    grid: Grid,
+    features: Mapping[str, Points],
+    reaches_m: Sequence[float],
+    kinds: Mapping[str, Sequence[str]] | None = None,
+    at: Points | None = None,
 ) -> tuple[npt.NDArray[np.float32], list[Variable]]:
     """Every factor in every form, as zeros and ones.
 
@@ -161,18 +185,19 @@ def operationalize(
         features: factor -> x and y of its features, metres.
         reaches_m: distances and bandwidths.
         kinds: factor -> the kinds to make; None or not named: both.
+        at: x and y of the places to judge, metres; densities are unusual among these.  None: the cells' centres.
 
     Returns:
-        Matrix of cells by variables, and the variables.
+        Matrix of cells (or places) by variables, and the variables.
     """
     columns, variables = [], []
     for factor, points in features.items():
         wanted = (kinds or {}).get(factor, (PROXIMITY, DENSITY))
-        away = grid.distance(points) if PROXIMITY in wanted else None
+        away = grid.distance(points, at) if PROXIMITY in wanted else None
         for kind in wanted:
             for reach in reaches_m:
                 variables.append(Variable(factor, kind, reach))
-                columns.append(away <= reach if kind == PROXIMITY and away is not None else _is_dense(grid.density(points, reach)))
+                columns.append(away <= reach if kind == PROXIMITY and away is not None else _is_dense(grid.density(points, reach, at)))
     return np.column_stack(columns).astype(np.float32), variables
 
 

@@ -97,7 +97,9 @@ class TerrainModel:
         return np.asarray(np.exp(self.constant + sum(self.parts(grid, features, past).values(), np.zeros(grid.size))))
 
 
-def fit_terrain_model(grid: Grid, features: Mapping[str, Points], past: Floats, seed: int = 0) -> TerrainModel:
+def fit_terrain_model(
+    grid: Grid, features: Mapping[str, Points], past: Floats, seed: int = 0, learn_from: npt.NDArray[np.bool_] | None = None
+) -> TerrainModel:
     """Fit the model.
 
     Args:
@@ -105,21 +107,24 @@ def fit_terrain_model(grid: Grid, features: Mapping[str, Points], past: Floats, 
         features: factor -> x and y of its features, metres.
         past: years (newest first) by cells: past events.
         seed: of the division into held-out blocks.
+        learn_from: cells whose events are explained; None: all.
 
     Returns:
         The model; one without terms, which gives every cell the same, where there are fewer than LEAST_EVENTS to learn from.
     """
     target_years = min(len(past), MOST_TARGET_YEARS)
-    counts = past[:target_years].sum(axis=0)
+    cells = np.ones(grid.size, dtype=bool) if learn_from is None else learn_from
+    counts = past[:target_years].sum(axis=0)[cells]
     if counts.sum() < LEAST_EVENTS:
-        constant = float(np.log(max(counts.sum(), 0.5) / target_years / grid.size))
+        constant = float(np.log(max(counts.sum(), 0.5) / target_years / len(counts)))
         return TerrainModel((), (), round(constant, PARAMETER_DIGITS), 0.0, 0.0, float(counts.sum()), target_years)
     terms = _all_terms(grid, features, past)
-    design = np.column_stack(_columns(grid, terms, features, past)).astype(np.float32)
-    offset = np.full(grid.size, np.log(target_years))
+    design = np.column_stack([column[cells].astype(np.float32) for column in _columns(grid, terms, features, past)])
+    offset = np.full(len(counts), np.log(target_years))
     strengths = strength_path(design, counts, offset, strengths=_STRENGTHS, weakest=_WEAKEST)
     path = fit_path(design, counts, strengths, offset)
-    deviance = approximate_cross_validation(design, counts, path, block_folds(grid, FOLDS, _FOLD_BLOCK_CELLS, seed), offset)
+    folds = block_folds(grid, FOLDS, _FOLD_BLOCK_CELLS, seed)[cells]
+    deviance = approximate_cross_validation(design, counts, path, folds, offset)
     best = int(np.argmin(deviance))
     kept = np.flatnonzero(path.coefficients[best] >= 10.0**-PARAMETER_DIGITS)
     return TerrainModel(
@@ -140,6 +145,11 @@ def block_folds(grid: Grid, folds: int, block_cells: int, seed: int) -> npt.NDAr
     _, number = np.unique(block, return_inverse=True)
     fold_of_block = np.random.default_rng(seed).permutation(np.arange(number.max() + 1) % folds)
     return np.asarray(fold_of_block[number])
+
+
+def all_values(grid: Grid, features: Mapping[str, Points], past: Floats) -> npt.NDArray[np.float32]:
+    """Cells by terms: every term that the factors and the past can stand in, as the regression sees it."""
+    return np.column_stack(_columns(grid, _all_terms(grid, features, past), features, past)).astype(np.float32)
 
 
 def _all_terms(grid: Grid, features: Mapping[str, Points], past: Floats) -> list[Term]:

@@ -7,16 +7,15 @@ import dagster as dg
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.defs.assets.evaluation import model_card
 from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
 from kc_pipeline.defs.freshness import EVERY_MORNING
-from kc_pipeline.defs.metadata import card_metadata, counts_table, table_metadata
+from kc_pipeline.defs.metadata import counts_table, table_metadata
 from kc_pipeline.defs.partitions import DAYS
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import marts, risk
 
-_RISK, _FACTORS, _QUALITY, _CARD = (
-    TABLES[name] for name in ("marts/business_risk", "marts/business_risk_factors", "marts/source_quality", "eval/model_card")
-)
+_RISK, _FACTORS, _QUALITY = (TABLES[f"marts/{name}"] for name in ("business_risk", "business_risk_factors", "source_quality"))
 
 
 @dg.asset(
@@ -39,31 +38,6 @@ def source_quality(context: dg.AssetExecutionContext, platform: dg.ResourceParam
     statuses = rows["source_status"].to_pylist()
     counts = {status: statuses.count(status) for status in sorted(set(statuses))}
     return dg.MaterializeResult(metadata={"dagster/row_count": rows.num_rows, "statuses": counts_table(counts, "status", "feeds")})
-
-
-@dg.asset(
-    key_prefix="eval",
-    deps=[dg.AssetKey(table.split("/")) for table in risk.MODEL_INPUTS],
-    partitions_def=DAYS,
-    group_name="eval",
-    kinds={"deltalake", "scipy"},
-    owners=[_CARD.owner],
-    metadata=table_metadata(_CARD),
-    automation_condition=WHEN_CORE_IS_DONE,
-    description=(
-        "The risk model that scores a day: fitted once a month, as of its first day, and kept as a card from which every score "
-        "can be computed again. Beside it stands risk terrain modelling as RTMDx does it."
-    ),
-)
-def model_card(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
-    """eval/model_card."""
-    as_of = date.fromisoformat(context.partition_key)
-    commit = risk.fit_model(platform, as_of)
-    known = risk.stored_card(platform, risk.fit_day(as_of))
-    if known is None:
-        raise dg.Failure(f"eval/model_card: the fit as of {risk.fit_day(as_of)} cannot be read back", allow_retries=False)
-    model_id, card = known
-    return dg.MaterializeResult(metadata={"model_id": model_id, "newly_fitted": bool(commit.changed), **card_metadata(card)})
 
 
 _RISK_DEPS = [dg.AssetKey(table.split("/")) for table in risk.MODEL_INPUTS if table.startswith("core/")]
@@ -135,4 +109,4 @@ def published_snapshots(context: dg.AssetExecutionContext, platform: dg.Resource
     )
 
 
-MART_ASSETS = [source_quality, model_card, business_risk, published_snapshots]
+MART_ASSETS = [source_quality, business_risk, published_snapshots]

@@ -136,7 +136,7 @@ def make_model_card(platform: Platform, inputs: RiskInputs) -> dict[str, Any]:
 
 
 def gather_inputs(platform: Platform, as_of: date) -> RiskInputs:
-    """What was known before a day.
+    """What was known before a day; years are counted back from it as far as the records go.
 
     Raises:
         NoCityError: no district says where the city is.

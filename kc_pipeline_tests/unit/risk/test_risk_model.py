@@ -1,6 +1,7 @@
 """The whole model: parts multiply to the expectation, a card gives the same scores, own premises are told apart."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from risk_frames import AS_OF, LATITUDE, LONGITUDE, north_of, observations, plac
 from kc_pipeline.places.geometry import project
 from kc_pipeline.risk import card as cards
 from kc_pipeline.risk.explain import PREMISES, explain_risks
+from kc_pipeline.risk.history import PlaceEffects
 from kc_pipeline.risk.observations import features_on
 from kc_pipeline.risk.premises import divide_premises
 from kc_pipeline.risk.risk_model import BASELINE, OWN_HISTORY, Places, RiskModel, fit_risk_model, score_risks
@@ -68,8 +70,9 @@ def test_the_parts_of_every_place_multiply_to_its_expectation(model: RiskModel, 
 def test_more_past_at_a_place_means_more_is_expected_there(model: RiskModel, business_places: Places) -> None:
     more = business_places.past.copy()
     more[0, 7] += 5
-    before = score_risks(model, GRID, FEATURES, PAST, business_places)
-    after = score_risks(model, GRID, FEATURES, PAST, Places(business_places.cell, business_places.traits, more))
+    lasting = replace(model, effects=PlaceEffects(1.0, 0.0, 1.0, model.effects.mean_expected))
+    before = score_risks(lasting, GRID, FEATURES, PAST, business_places)
+    after = score_risks(lasting, GRID, FEATURES, PAST, Places(business_places.cell, business_places.traits, more))
     assert after.expected[7] > 2 * before.expected[7]
 
 
