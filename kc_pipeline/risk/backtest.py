@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kc_pipeline.risk import metrics
-from kc_pipeline.risk.rivals import OUR_MODEL, Training, with_own_past
+from kc_pipeline.risk.rivals import BOOSTING, OUR_MODEL, TERRAIN_ONLY, Training, with_own_past
 from kc_pipeline.risk.terrain import Points
 from kc_pipeline.risk.terrain_model import block_folds, fit_terrain_model
 
@@ -22,8 +22,8 @@ AREA_SHARES = (0.01, 0.02, 0.05, 0.10)
 _BLOCK_CELLS = 15
 _MOST_BLOCKS = 10**9
 _DRAWS = 100
-# Scores that are no expectations of counts, so that level and slope say nothing about them.
-_RELATIVE = frozenset({"RTM", "kernel density"})
+# What expects a number of events; the others only put cells into an order, so that level and slope say nothing about them.
+_EXPECTATIONS = frozenset({OUR_MODEL, TERRAIN_ONLY, BOOSTING})
 
 
 def judge(expected: Mapping[str, Floats], events: Floats, training: Training, draws: int = _DRAWS) -> pd.DataFrame:
@@ -71,19 +71,11 @@ def judge(expected: Mapping[str, Floats], events: Floats, training: Training, dr
 
 
 def _calibration(name: str, score: Floats, events: Floats) -> dict[str, float]:
-    level = score + 1e-9 * max(score.max(), 1.0)
-    if (score <= 0).any() or name in _RELATIVE:  # a count of zero is no expectation
-        return {
-            "deviance": metrics.poisson_deviance(level, events) if (score > 0).all() else np.nan,
-            "calibration_slope": np.nan,
-            "observed_over_expected": np.nan,
-        }
-    found = metrics.calibrate(level, events)
-    return {
-        "deviance": metrics.poisson_deviance(level, events),
-        "calibration_slope": found.slope,
-        "observed_over_expected": found.observed_over_expected,
-    }
+    deviance = metrics.poisson_deviance(score, events) if (score > 0).all() else np.nan
+    if name not in _EXPECTATIONS:
+        return {"deviance": deviance, "calibration_slope": np.nan, "observed_over_expected": np.nan}
+    found = metrics.calibrate(score, events)
+    return {"deviance": deviance, "calibration_slope": found.slope, "observed_over_expected": found.observed_over_expected}
 
 
 def _flagged(score: Floats, top: int, seed: int = 0) -> Flags:

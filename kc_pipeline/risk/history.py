@@ -74,10 +74,11 @@ def fit_place_effects(expected: Floats, years: Floats) -> PlaceEffects:
     from scipy.optimize import minimize
 
     mean = float(expected.mean())
-    newest, older = years[0], years[1:]
-    level = _level(expected, newest)
-    if not years.any():
+    with_events = np.flatnonzero(years.any(axis=1))
+    if not len(with_events):
         return PlaceEffects(_START_SHAPE, _START_POWER, _START_DECAY, round(mean, PARAMETER_DIGITS + 3))
+    newest, older = years[with_events[0]], years[with_events[0] + 1 :]
+    level = _level(expected, newest)
 
     def cost(free: Floats) -> float:
         shape, power, decay = _unpack(free)

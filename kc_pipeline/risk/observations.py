@@ -24,6 +24,13 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
+# What is read of the clean tables, where they have it.
+OBSERVED_COLUMNS = (
+    "event_id", "record_id", "category", "report_date", "available_date", "opened_date", "resolved_date", "current_status", "case_status",
+    "critical_violation_count", "permit_number", "parcel_id", "address", "stop_name", "latitude", "longitude",
+)  # fmt: skip
+
+
 def gather_observations(
     clean: Mapping[str, pd.DataFrame], business_parcels: pd.DataFrame, ledger: pd.DataFrame, lag_days: Mapping[str, int]
 ) -> pd.DataFrame:

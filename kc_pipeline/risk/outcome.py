@@ -39,26 +39,25 @@ def serious_events(reports: pd.DataFrame, located: pd.DataFrame) -> pd.DataFrame
     return rows[["event_id", "report_date", "available_date"]].reset_index(drop=True).join(position)
 
 
-def years_before(events: pd.DataFrame, as_of: date, years: int, available_by: date | None = None) -> npt.NDArray[np.int64]:
+def years_before(events: pd.DataFrame, as_of: date, years: int) -> npt.NDArray[np.int64]:
     """Full years between each event and a day: 0 is the last year before it; -1 for events that do not count.
 
     Args:
         events: frame with report_date and available_date.
-        as_of: the day; events of it or after it do not count.
+        as_of: the day; events of it or after it, and those that were not available by it, do not count.
         years: years to look back.
-        available_by: events that were not available by this day do not count; None: as_of itself.
     """
     reported, available = pd.to_datetime(events["report_date"]), pd.to_datetime(events["available_date"])
     day = pd.Timestamp(as_of)
     age = (day - reported).dt.days.to_numpy()
     year = (age - 1) // YEAR_DAYS
-    usable = (age > 0) & (year < years) & (available <= pd.Timestamp(available_by or as_of)).to_numpy()
+    usable = (age > 0) & (year < years) & (available <= day).to_numpy()
     return np.where(usable, year, -1).astype(np.int64)
 
 
-def whole_years(events: pd.DataFrame, as_of: date, first_day: date | None = None) -> int:
-    """Whole years of events before a day, at least 1 and at most ten; the first day of the records may be given."""
-    oldest = first_day or (min(events["report_date"]) if len(events) else as_of)
+def whole_years(events: pd.DataFrame, as_of: date) -> int:
+    """Whole years of events before a day, at least 1 and at most ten."""
+    oldest = min(events["report_date"]) if len(events) else as_of
     return int(np.clip((as_of - oldest + timedelta(days=31)).days // YEAR_DAYS, 1, MOST_YEARS))
 
 

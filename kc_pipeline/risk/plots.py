@@ -55,28 +55,23 @@ def calibration(expected: Mapping[str, Floats], events: Floats, path: Path) -> N
         groups = [group for group in np.split(order, edges) if len(group)]
         means = [(score[group].mean(), events[group].mean()) for group in groups]
         axes.plot(*zip(*means, strict=True), marker="o", color=color, label=name, linewidth=1)
+    axes.set(xlabel="expected events per cell and year", ylabel="events in the year after", xscale="log", yscale="log")
     low, high = axes.get_xlim()
     axes.plot([low, high], [low, high], color="#999999", linestyle="--", linewidth=1, label="right")
-    axes.set(xlabel="expected events per cell and year", ylabel="events in the year after", xscale="symlog", yscale="symlog")
-    axes.set(xlim=(0, None), ylim=(0, None))
     axes.set_title("Calibration: groups of equal expected total")
     axes.legend(fontsize=8, frameon=False)
     _save(figure, path)
 
 
 def factor_chart(card: Mapping[str, Any], path: Path) -> None:
-    """Relative risk values of risk terrain modelling, and the summed coefficients of our terrain, by factor."""
-    rtm, terrain = card["risk_terrain_model"], card["model"]["terrain"]
-    ours: dict[str, float] = {}
-    for term, coefficient in zip(terrain["terms"], terrain["coefficients"], strict=True):
-        ours[term["factor"]] = ours.get(term["factor"], 0.0) + coefficient
+    """How much each factor sets cells apart in our terrain, and the relative risk values of risk terrain modelling."""
+    rtm = card["risk_terrain_model"]
+    ours = {factor: float(np.exp(spread)) for factor, spread in card["metrics"]["log_spread_by_factor"].items()}
     theirs = {v["factor"]: float(np.exp(b)) for v, b in zip(rtm["variables"], rtm["coefficients"], strict=True)}
     figure = _figure(9, 1.2 + 0.28 * max(len(ours), len(theirs), 3))
     left, right = figure.subplots(1, 2)
-    _bars(left, ours, "our terrain: sum of the coefficients of a factor", _OURS)
+    _bars(left, ours, "our terrain: times the risk, one standard deviation apart", _OURS)
     _bars(right, theirs, "RTM: relative risk value", _OTHERS[0])
-    if theirs:
-        right.set_xlim(left=1)
     _save(figure, path)
 
 
@@ -108,7 +103,9 @@ def terrain_map(grid: Grid, terrain: Floats, places: Floats, path: Path) -> None
 def _bars(axes: Any, values: Mapping[str, float], title: str, color: str) -> None:
     ordered = sorted(values.items(), key=lambda pair: pair[1])
     axes.barh([name.replace("_", " ") for name, _ in ordered], [value for _, value in ordered], color=color)
-    axes.set_title(title, fontsize=10)
+    axes.set_title(title, fontsize=9)
+    if values:
+        axes.set_xlim(left=1)
     axes.tick_params(labelsize=8)
 
 

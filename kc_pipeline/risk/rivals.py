@@ -6,6 +6,7 @@ expectation, the level are judged.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -48,21 +49,26 @@ def expectations(training: Training, leave_out: tuple[str, ...] = ()) -> dict[st
         training: what was known.
         leave_out: names that are not made, since they take long.
     """
+    most = {"last year": 1, "three years": 3, "all years": len(training.past)}
+    # Counts of several years are told where there are several, each number of years once.
+    kept = {min(years, len(training.past)): name for name, years in reversed(most.items())}
+    counted: dict[str, Callable[[Training], Floats]] = {name: partial(_count, years=years) for years, name in sorted(kept.items())}
     makers: dict[str, Callable[[Training], Floats]] = {
         OUR_MODEL: our_model,
         TERRAIN_ONLY: terrain_only,
-        "last year": lambda t: t.past[0],
-        "three years": lambda t: t.past[:3].sum(axis=0),
-        "all years": lambda t: t.past.sum(axis=0),
+        **counted,
         KERNEL: kernel_density,
         RTM: risk_terrain,
         BOOSTING: gradient_boosting,
     }
     made = {name: make(training) for name, make in makers.items() if name not in leave_out}
     smooth = made[KERNEL] if KERNEL in made else kernel_density(training)
-    for name in ("last year", "three years", "all years"):
-        made[name + TIE_BREAK] = made[name] + _TINY * smooth / max(smooth.max(), 1e-12)
-    return made
+    return made | {name + TIE_BREAK: made[name] + _TINY * smooth / max(smooth.max(), 1e-12) for name in counted}
+
+
+def _count(training: Training, years: int) -> Floats:
+    """Events of so many years in each cell."""
+    return np.asarray(training.past[:years].sum(axis=0))
 
 
 def our_model(training: Training) -> Floats:

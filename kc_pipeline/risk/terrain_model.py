@@ -10,7 +10,7 @@ risk, so that what each factor adds can be told.  These are associations: nothin
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -189,9 +189,3 @@ def _weighted_past(past: Floats) -> Floats:
     """Events per cell and year, newer years weighted more."""
     weights = KERNEL_DECAY ** np.arange(len(past))
     return np.asarray(weights @ past / weights.sum())
-
-
-def without_factors(model: TerrainModel, left_out: Sequence[str]) -> TerrainModel:
-    """The model with some factors' terms taken out, as if they were nowhere."""
-    kept = [(term, coefficient) for term, coefficient in zip(model.terms, model.coefficients, strict=True) if term.factor not in left_out]
-    return replace(model, terms=tuple(term for term, _ in kept), coefficients=tuple(coefficient for _, coefficient in kept))

@@ -20,6 +20,7 @@ from kc_runs import SCALE, kc, platform
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.defs.steps.risk import score_day
 
 DAY = "2026-07-01"
 
@@ -60,6 +61,34 @@ def test_the_counts_come_from_source_rows(finished_run: tuple[Path, str]) -> Non
     assert sum("police_reports:" in line for line in exact) == 14
     assert sum("calls_911:" in line for line in exact) == 59
     assert sum("homicide" in line for line in exact) == 1
+
+
+def test_every_score_is_computed_again_from_its_card_and_is_the_product_of_its_factors(finished_run: tuple[Path, str]) -> None:
+    used = platform(finished_run[0])
+    mart = used.lake.read("marts/business_risk", partitions=[DAY]).to_pandas().set_index("business_parcel_id")
+    again = score_day(used, date.fromisoformat(DAY))
+    expected = dict(zip(again.inputs.business_parcels["business_parcel_id"], again.risks.expected, strict=True))
+    assert mart["expected_events_per_year"].to_dict() == pytest.approx(expected, abs=1e-11)
+    assert set(mart["model_id"]) == {again.model_id}
+    factors = used.lake.read("marts/business_risk_factors", partitions=[DAY]).to_pandas()
+    product = factors.groupby("business_parcel_id")["risk_multiplier"].prod()
+    assert product.to_dict() == pytest.approx(mart["expected_events_per_year"].to_dict(), rel=1e-9, abs=1e-12)
+
+
+def test_the_model_case_is_explained(finished_run: tuple[Path, str]) -> None:
+    done = kc(finished_run[0], "explain", "EXPRESS STOP")
+    assert re.search(r"1 of \d+ of its type \(convenience store\)", done.stdout)
+    assert "Associations with past events, never causes" in done.stdout
+    assert re.search(r"a streetlight outage\s+│ Public Works", done.stdout)
+    assert "The place's own record" in done.stdout
+
+
+def test_the_model_is_tested_and_its_flags_are_audited(finished_run: tuple[Path, str]) -> None:
+    lake = platform(finished_run[0]).lake
+    assert set(lake.read("eval/fairness_audit")["district_kind"].to_pylist()) == {"council_district", "patrol_division"}
+    models = set(lake.read("eval/backtest")["model_name"].to_pylist())
+    assert {"our model", "RTM", "gradient boosting", "last year + kernel tie-break"} <= models or not models
+    assert lake.count("eval/model_card") == 1
 
 
 def test_every_received_row_of_every_feed_is_accounted_for(finished_run: tuple[Path, str]) -> None:

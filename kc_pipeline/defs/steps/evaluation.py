@@ -139,11 +139,12 @@ def draw_model(platform: Platform, as_of: date) -> dict[str, Path]:
     folder = platform.settings.data_dir / "reports" / f"model-{model_id}"
     files = {"factors": folder / "factors.png", "terrain": folder / "terrain.png"}
     if not all(path.exists() for path in files.values()):
-        _, _, model, inputs, risks = score_day(platform, as_of)
-        terrain = model.terrain.expected(inputs.grid, inputs.features, inputs.past)
+        day = score_day(platform, as_of)
+        inputs = day.inputs
+        terrain = day.model.terrain.expected(inputs.grid, inputs.features, inputs.past)
         plots.factor_chart(card, files["factors"])
         inside = ~np.isnan(inputs.east_north).any(axis=1)
-        top = np.argsort(-risks.expected[inside])[:20]
+        top = np.argsort(-day.risks.expected[inside])[:20]
         plots.terrain_map(inputs.grid, terrain, inputs.east_north[inside][top], files["terrain"])
     return files
 

@@ -42,10 +42,11 @@ def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "tuple[
     from kc_pipeline.risk.rtm import scores_of_card
     from kc_pipeline.risk.score import count_events, score_places
 
-    model_id, card, _, inputs, risks = score_day(platform, as_of)
+    day = score_day(platform, as_of)
+    inputs, risks = day.inputs, day.risks
     tables = ["eval/model_card", *MODEL_INPUTS]
     places = inputs.places
-    of_cell = scores_of_card(card["risk_terrain_model"], inputs.grid, inputs.features)
+    of_cell = scores_of_card(day.card["risk_terrain_model"], inputs.grid, inputs.features)
     relative = np.where(places.cell >= 0, of_cell[np.maximum(places.cell, 0)], np.nan)
     counted = count_events(inputs.business_parcels, read_frame(platform, "core/event_attribution"), as_of)
     rows = score_places(counted, risks, inputs.type_flags, relative, places.past)
@@ -53,13 +54,13 @@ def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "tuple[
     covered = quality.set_index("feed")["covered_days_365d"].reindex(list(EVENT_FEEDS))
     rows = rows.assign(
         as_of=as_of,
-        model_id=model_id,
+        model_id=day.model_id,
         stale_sources=stale_event_feeds(quality),
         coverage_pct=round(100.0 * float(covered.mean()) / COVERAGE_DAYS, 2),
         **{covered_column(feed): int(days) for feed, days in covered.items()},
     )
     factors = explain_risks(inputs.business_parcels, risks, inputs.observations, inputs.east_north, as_of)
-    factors = factors.assign(as_of=as_of, model_id=model_id)
+    factors = factors.assign(as_of=as_of, model_id=day.model_id)
     return (
         write_mart(platform, "marts/business_risk", rows, as_of, run_id, tables),
         write_mart(platform, "marts/business_risk_factors", factors, as_of, run_id, tables),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kc_pipeline.catalog.factors import CONDITIONS, FACTORS, PREMISES_FACTORS
 from kc_pipeline.catalog.geography import BLOCK_M
 from kc_pipeline.catalog.sources import FEEDS
+from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.frames import read_frame, write_table
 
@@ -48,11 +49,26 @@ class RiskInputs:
     observations: "pd.DataFrame"
 
 
+@dataclass(frozen=True)
+class DayScore:
+    """What the model of a day's month says of the day: its id and card, the model, what it was given, and what it says."""
+
+    model_id: str
+    card: dict[str, Any]
+    model: "RiskModel"
+    inputs: RiskInputs
+    risks: "Risks"
+
+
 def gather_observations(platform: Platform) -> "Commit":
     """core/factor_observations from the clean tables and the business parcels."""
+    from kc_pipeline.risk.observations import OBSERVED_COLUMNS
     from kc_pipeline.risk.observations import gather_observations as gather
 
-    clean = {table: read_frame(platform, table) for table in OBSERVED_TABLES}
+    clean = {
+        table: read_frame(platform, table, [name for name in OBSERVED_COLUMNS if name in TABLES[table].column_names])
+        for table in OBSERVED_TABLES
+    }
     ledger = read_frame(platform, "core/event_attribution", ["event_id", "business_parcel_id", "precision"])
     lags = {feed.name: max(data_set.lag_days for data_set in feed.data_sets) for feed in FEEDS.values()}
     rows = gather(clean, read_frame(platform, "core/business_parcels"), ledger, lags)
@@ -69,7 +85,6 @@ def fit_model(platform: Platform, as_of: date) -> "Commit":
     import pyarrow as pa
 
     from kc_pipeline.catalog.render import to_arrow
-    from kc_pipeline.catalog.tables import TABLES
     from kc_pipeline.risk import card as cards
     from kc_pipeline.store.lake import Commit
 
@@ -113,8 +128,9 @@ def make_model_card(platform: Platform, inputs: RiskInputs) -> dict[str, Any]:
     counts = inputs.past[: model.terrain.target_years].sum(axis=0)
     rtm = fit_rtm(design, variables, counts)
     risks = score_risks(model, inputs.grid, inputs.features, inputs.past, inputs.places)
-    terrain = model.terrain.expected(inputs.grid, inputs.features, inputs.past) * model.terrain.target_years
-    of_terrain = metrics.calibrate(terrain, counts)
+    parts = model.terrain.parts(inputs.grid, inputs.features, inputs.past)
+    terrain = np.exp(model.terrain.constant + sum(parts.values(), np.zeros(inputs.grid.size)))
+    of_terrain = metrics.calibrate(terrain * model.terrain.target_years, counts)
     data = {
         "as_of": inputs.as_of.isoformat(),
         "lake_versions": platform.lake.versions(MODEL_INPUTS),
@@ -129,6 +145,7 @@ def make_model_card(platform: Platform, inputs: RiskInputs) -> dict[str, Any]:
         "terrain_calibration_slope": of_terrain.slope,
         "terrain_observed_over_expected": of_terrain.observed_over_expected,
         "expected_at_places_per_year": float(np.sum(risks.expected)),
+        "log_spread_by_factor": {factor: round(float(np.std(part)), 4) for factor, part in parts.items()},
         "bic_by_family": rtm.bic_by_family,
     }
     feature_counts = {name: len(points) for name, points in inputs.features.items()}
@@ -215,8 +232,8 @@ def city_grid(platform: Platform) -> "Grid":
     raise NoCityError("clean/districts has no district of any kind: where the city is, is not known")
 
 
-def score_day(platform: Platform, as_of: date) -> "tuple[str, dict[str, Any], RiskModel, RiskInputs, Risks]":
-    """What the model of a day's month says of the day: id, card, model, inputs, risks.
+def score_day(platform: Platform, as_of: date) -> DayScore:
+    """The day's risks by the model of its month, own premises apart.
 
     Raises:
         LookupError: the month's model has not been fitted.
@@ -234,4 +251,5 @@ def score_day(platform: Platform, as_of: date) -> "tuple[str, dict[str, Any], Ri
     risks = score_risks(model, inputs.grid, inputs.features, inputs.past, inputs.places)
     observed = {name: observations_of(inputs.observations, FACTORS[name], as_of) for name in PREMISES_FACTORS}
     ids = inputs.business_parcels["business_parcel_id"]
-    return model_id, card, model, inputs, divide_premises(risks, model.terrain, inputs.grid, inputs.places.cell, ids, observed)
+    divided = divide_premises(risks, model.terrain, inputs.grid, inputs.places.cell, ids, observed)
+    return DayScore(model_id, card, model, inputs, divided)

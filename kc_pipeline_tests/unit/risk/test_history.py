@@ -80,3 +80,9 @@ def test_the_likelihood_is_the_negative_binomial_one() -> None:
 def test_no_event_anywhere_leaves_every_place_at_its_expectation() -> None:
     effects = fit_place_effects(EXPECTED, np.zeros((2, PLACES)))
     assert effects.multiplier(EXPECTED, np.zeros((2, PLACES))) == pytest.approx(np.ones(PLACES))
+
+
+def test_years_without_any_record_teach_nothing() -> None:
+    years = years_of(0.8, 0.5, 3)
+    silent = np.vstack([np.zeros((2, PLACES)), years])
+    assert fit_place_effects(EXPECTED, silent) == fit_place_effects(EXPECTED, years)

@@ -49,7 +49,6 @@ def test_years_are_counted_back_from_the_day(days: int, year: int) -> None:
 def test_what_was_not_available_does_not_count() -> None:
     events = pd.DataFrame({"report_date": [days_before(10)] * 2, "available_date": [AS_OF, days_before(-1)]})
     assert years_before(events, AS_OF, 1).tolist() == [0, -1]
-    assert years_before(events, AS_OF, 1, available_by=days_before(-5)).tolist() == [0, 0]
 
 
 def test_as_many_whole_years_as_the_records_hold() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import shapely
 
-from kc_pipeline.risk.count_models import CountFit
-from kc_pipeline.risk.rtm import RiskTerrain, fit_rtm, relative_scores, scores_of_card
+from kc_pipeline.risk.count_models import NB1, POISSON, CountFit, fit_counts
+from kc_pipeline.risk.rtm import RiskTerrain, choose_stepwise, fit_rtm, relative_scores, scores_of_card
 from kc_pipeline.risk.terrain import PROXIMITY, Variable, build_grid, operationalize
 
 GRID = build_grid(shapely.box(0, 0, 3_000, 3_000), 50)
@@ -56,3 +56,49 @@ def test_no_event_at_all_gives_a_terrain_without_factors() -> None:
     terrain = fit_rtm(design, variables, np.zeros(GRID.size))
     assert terrain.variables == ()
     assert terrain.relative_scores == pytest.approx(np.ones(GRID.size))
+
+
+def test_an_equal_exposure_moves_the_constant_only() -> None:
+    design, variables = operationalize(GRID, FEATURES, [100, 200])
+    counts = np.random.default_rng(5).poisson(0.2 * np.exp(design[:, 0])).astype(float)
+    plain = fit_rtm(design, variables, counts)
+    exposed = fit_rtm(design, variables, counts, exposure=np.full(GRID.size, 500.0))
+    assert exposed.variables == plain.variables
+    assert exposed.candidates == plain.candidates
+    assert exposed.fit.bic == pytest.approx(plain.fit.bic)
+    constant, *effects = plain.fit.coefficients
+    assert exposed.fit.coefficients == pytest.approx([constant - np.log(500), *effects], abs=1e-6)
+    assert exposed.relative_scores == pytest.approx(plain.relative_scores)
+
+
+def test_a_factor_that_only_goes_with_exposure_is_left_out() -> None:
+    rng = np.random.default_rng(6)
+    design, variables = operationalize(GRID, FEATURES, [100, 200, 300])
+    names = [variable.name for variable in variables]
+    bars, lights = names.index("bars: proximity 200 m"), names.index("lights: proximity 200 m")
+    exposure = rng.lognormal(0, 0.3, GRID.size) * np.where(design[:, lights] > 0, 3.0, 1.0)
+    counts = rng.poisson(0.15 * exposure * np.exp(design[:, bars])).astype(float)
+    blind, exposed = fit_rtm(design, variables, counts), fit_rtm(design, variables, counts, exposure=exposure)
+    assert "lights" in {variable.factor for variable in blind.variables}
+    assert [variable.name for variable in exposed.variables] == [names[bars]]
+    assert exposed.fit.coefficients == pytest.approx([np.log(0.15), 1.0], abs=0.15)
+
+
+@pytest.mark.parametrize("family", [POISSON, NB1])
+def test_exposures_looked_at_together_give_the_fit_of_single_cells(family: str) -> None:
+    rng = np.random.default_rng(7)
+    design, variables = operationalize(GRID, {"bars": FEATURES["bars"]}, [200], {"bars": (PROXIMITY,)})
+    exposure = rng.lognormal(0, 0.5, GRID.size)
+    counts = rng.poisson(0.3 * exposure * np.exp(design[:, 0]) * rng.gamma(2.0, 0.5, GRID.size)).astype(float)
+    grouped, chosen = choose_stepwise(design, variables, counts, [0], family, exposure)
+    single = fit_counts(family, np.column_stack([np.ones(GRID.size), design]).astype(float), counts, offset=np.log(exposure))
+    assert chosen == [0]
+    assert grouped.coefficients == pytest.approx(single.coefficients, abs=2e-3)
+    assert grouped.bic == pytest.approx(single.bic, rel=1e-3)
+
+
+def test_no_event_at_all_leaves_a_constant_for_the_exposure() -> None:
+    design, variables = operationalize(GRID, FEATURES, [100])
+    terrain = fit_rtm(design, variables, np.zeros(GRID.size), exposure=np.full(GRID.size, 500.0))
+    assert terrain.variables == ()
+    assert np.exp(terrain.fit.coefficients[0]) * 500 * GRID.size == pytest.approx(0.5)

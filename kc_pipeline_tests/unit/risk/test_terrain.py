@@ -67,3 +67,37 @@ def test_proximity_is_within_reach_and_density_is_unusual() -> None:
     dense = GRID.density(points, 100)
     assert (forms[:, 1] == (dense > dense.mean() + 2 * dense.std())).all()
     assert set(np.unique(forms)) == {0, 1}
+
+
+def test_read_at_the_cells_centres_the_forms_are_those_of_the_cells() -> None:
+    features = {"a": np.array([[500.0, 250.0], [510.0, 240.0]]), "b": np.array([[20.0, 480.0]])}
+    of_cells, _ = operationalize(GRID, features, [100, 150])
+    at_centres, _ = operationalize(GRID, features, [100, 150], at=GRID.centres())
+    assert (at_centres == of_cells).all()
+
+
+def test_distances_are_metres_from_the_places_asked_for() -> None:
+    points = np.array([[30.0, 40.0]])
+    assert GRID.distance(points, at=np.array([[0.0, 0.0], [30.0, 40.0]])).tolist() == [50, 0]
+    assert np.isinf(GRID.distance(np.empty((0, 2)), at=points)).tolist() == [True]
+
+
+def test_a_density_between_centres_lies_between_theirs() -> None:
+    points = np.array([[510.0, 240.0]])
+    of_cells = GRID.smooth(points, 60)
+    one, next_to_it = (GRID.cell_of(np.array([place]))[0] for place in ([475.0, 225.0], [525.0, 225.0]))
+    between = GRID.smooth(points, 60, at=np.array([[475.0, 225.0], [500.0, 225.0], [512.5, 225.0]]))
+    shares = np.array([[1, 0], [0.5, 0.5], [0.25, 0.75]])
+    assert between == pytest.approx(shares @ of_cells[[one, next_to_it]])
+    corner = GRID.smooth(points, 200, at=np.array([[0.0, 0.0], [-400.0, -400.0]]))
+    assert corner == pytest.approx(np.full(2, GRID.smooth(points, 200)[0]))
+
+
+def test_a_density_is_unusual_among_the_places_asked_for() -> None:
+    points = np.array([[500.0, 250.0]])
+    near = points + np.random.default_rng(1).uniform(-60, 60, (200, 2))
+    forms, _ = operationalize(GRID, {"a": points}, [100], {"a": (DENSITY,)}, at=near)
+    density = GRID.density(points, 100, near)
+    assert (forms[:, 0] == (density > density.mean() + 2 * density.std())).all()
+    everywhere = GRID.density(points, 100)
+    assert (density > everywhere.mean() + 2 * everywhere.std()).mean() > 0.5 > forms.mean()

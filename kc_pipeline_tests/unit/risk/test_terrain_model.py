@@ -5,7 +5,7 @@ import pytest
 import shapely
 
 from kc_pipeline.risk.terrain import build_grid
-from kc_pipeline.risk.terrain_model import PAST_CRIME, TerrainModel, block_folds, fit_terrain_model, without_factors
+from kc_pipeline.risk.terrain_model import PAST_CRIME, TerrainModel, block_folds, fit_terrain_model
 
 GRID = build_grid(shapely.box(0, 0, 6_000, 6_000), 60)
 RNG = np.random.default_rng(8)
@@ -50,9 +50,6 @@ def test_a_cells_own_past_does_not_speak_for_itself(model: TerrainModel) -> None
 def test_a_factor_that_went_away_adds_nothing(model: TerrainModel) -> None:
     gone = model.parts(GRID, {name: points for name, points in FEATURES.items() if name != "bars"}, PAST)
     assert gone["bars"] == pytest.approx(np.zeros(GRID.size))
-    left_out = without_factors(model, ["bars"])
-    assert "bars" not in left_out.parts(GRID, FEATURES, PAST)
-    assert len(left_out.terms) < len(model.terms)
 
 
 def test_few_events_give_every_cell_the_same() -> None:
