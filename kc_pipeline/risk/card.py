@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 from kc_pipeline.risk.risk_model import RiskModel
@@ -65,6 +64,8 @@ def card_text(card: Mapping[str, Any]) -> str:
     return json.dumps(card, sort_keys=True, indent=1, ensure_ascii=False)
 
 
-def model_id(fitted_as_of: date, text: str) -> str:
-    """Name of a fit: its day and a digest of its card."""
-    return f"{fitted_as_of.isoformat()}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+def model_id(card: Mapping[str, Any]) -> str:
+    """Name of a fit: its day and a digest of its card; versions of tables apart, which do not change what a fit says."""
+    data = {name: value for name, value in card["data"].items() if name != "lake_versions"}
+    text = card_text({**card, "data": data})
+    return f"{card['model']['fitted_as_of']}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

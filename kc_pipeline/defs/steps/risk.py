@@ -95,8 +95,13 @@ def fit_model(platform: Platform, as_of: date) -> "Commit":
         return Commit(table, platform.lake.version(table), (), 1)
     platform.progress(f"fit the risk model as of {day}")
     inputs = gather_inputs(platform, day)
-    text = cards.card_text(make_model_card(platform, inputs))
-    row = {"fitted_as_of": day, "model_id": cards.model_id(day, text), "model_version": cards.MODEL_VERSION, "card": text}
+    card = make_model_card(platform, inputs)
+    row = {
+        "fitted_as_of": day,
+        "model_id": cards.model_id(card),
+        "model_version": cards.MODEL_VERSION,
+        "card": cards.card_text(card),
+    }
     rows = pa.Table.from_pylist([row], schema=to_arrow(TABLES[table]))
     return platform.lake.write(table, rows, partitions=[day.isoformat()], made_from=platform.lake.versions(MODEL_INPUTS))
 
