@@ -129,6 +129,8 @@ def _events(condition: Condition, rows: pd.DataFrame, place_of_event: pd.Series)
 
 def _mended_dates(inspections: pd.DataFrame) -> pd.Series:
     """Day of the next inspection of the same establishment that found nothing critical; missing where there was none."""
+    if inspections.empty:
+        return pd.Series(None, index=inspections.index, dtype="object")
     identity = inspections["permit_number"].fillna(inspections["address"]).fillna(inspections["event_id"])
     rows = pd.DataFrame({"identity": identity, "day": pd.to_datetime(inspections["report_date"]), "row": np.arange(len(inspections))})
     is_clean = (inspections["critical_violation_count"].fillna(0) == 0).to_numpy(bool)
