@@ -109,6 +109,7 @@ def risk_terrain(training: Training) -> Floats:
 def gradient_boosting(training: Training) -> Floats:
     """Boosted Poisson trees on the same raster features and past crime nearby, times the place effect of the own past."""
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     from kc_pipeline.risk.terrain_model import all_values
 
@@ -117,7 +118,8 @@ def gradient_boosting(training: Training) -> Floats:
     trees = HistGradientBoostingRegressor(
         loss="poisson", learning_rate=0.05, max_iter=300, min_samples_leaf=200, l2_regularization=1.0, early_stopping=True, random_state=0
     )
-    expected = np.asarray(trees.fit(values, counts).predict(values), dtype=float)
+    with threadpool_limits(limits=1):  # threads that wait for one another are slower than none on a busy machine
+        expected = np.asarray(trees.fit(values, counts).predict(values), dtype=float)
     return np.asarray(expected * fit_place_effects(expected, training.past).multiplier(expected, training.past))
 
 
