@@ -438,6 +438,7 @@ _ALL = (
     Column("condition", _T.TEXT, "Kind of observation, in catalog/factors.py.", False, values=tuple(CONDITIONS)),
     Column("source_id", _T.TEXT, "event_id, record_id or business_parcel_id of what was observed.", False),
     Column("known_date", _T.DATE, "Local day from which the observation was known; missing for what stands there at all times."),
+    Column("closed_known_date", _T.DATE, "Local day from which a closing counts: resolved_date and the source's lag, at least two days."),
     Column("is_closed", _T.BOOLEAN, "The source's status says that the matter is closed, with or without a date.", False),
     Column("finding_count", _T.NUMBER, "Critical violations found; 1 for other observations.", False, minimum=0),
     Column(

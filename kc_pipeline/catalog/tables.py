@@ -167,7 +167,7 @@ _TABLES = (
     ),
     Table(
         "core/factor_observations", "one observation of a condition that may raise risk: what was seen where, since when", ("observation_id",),
-        ("observation_id", "condition", "source_id", "business_parcel_id", "opened_date", "resolved_date", "known_date", "is_closed", "address",
+        ("observation_id", "condition", "source_id", "business_parcel_id", "opened_date", "known_date", "resolved_date", "closed_known_date", "is_closed", "address",
          "latitude", "longitude", "finding_count"),
     ),
     Table(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kc_pipeline.catalog.factors import CONDITIONS, FACTORS, Factor, MendedBy
-from kc_pipeline.risk.observations import observations_of
+from kc_pipeline.risk.observations import is_open, observations_of
 from kc_pipeline.risk.risk_model import BASELINE, OWN_HISTORY, Risks
 from kc_pipeline.risk.terrain_model import PAST_CRIME
 
@@ -168,9 +168,7 @@ def _on_premises(observations: pd.DataFrame, name: str, places: pd.Series, as_of
 def _open_days(found: pd.DataFrame, as_of: date) -> pd.Series:
     """Days since each observation was opened, where it is still open."""
     day = pd.Timestamp(as_of)
-    opened, resolved = pd.to_datetime(found["opened_date"]), pd.to_datetime(found["resolved_date"])
-    still_open = (resolved.isna() & ~found["is_closed"].to_numpy(bool)) | (resolved >= day)
-    return (day - opened).dt.days.where(still_open).astype(float)
+    return (day - pd.to_datetime(found["opened_date"])).dt.days.where(is_open(found, as_of)).astype(float)
 
 
 def _sentences(rows: pd.DataFrame, reach_m: float) -> pd.Series:

@@ -16,11 +16,13 @@ from kc_pipeline.places.geometry import project
 Flags = npt.NDArray[np.bool_]
 
 _TIED = ("EXACT", "NEAR")
+# No source shows a closing sooner than so many days after it; its own lag may be longer.
+_LEAST_CLOSING_LAG_DAYS = 2
 # Words of a status under which a record is no longer open though it bears no closing date.
 _CLOSED_STATUS = r"(?i)compl(?:ia|et)|closed|resol|cancel|^canc|^dup|demolished|repaired|dismiss|void"
 _COLUMNS = [
-    "observation_id", "condition", "source_id", "business_parcel_id", "opened_date", "resolved_date", "known_date",
-    "is_closed", "address", "latitude", "longitude", "finding_count",
+    "observation_id", "condition", "source_id", "business_parcel_id", "opened_date", "known_date", "resolved_date",
+    "closed_known_date", "is_closed", "address", "latitude", "longitude", "finding_count",
 ]  # fmt: skip
 
 
@@ -40,7 +42,7 @@ def gather_observations(
         clean: table -> its rows, for the clean tables that catalog/factors.py names.
         business_parcels: rows of core/business_parcels.
         ledger: rows of core/event_attribution: event_id, business_parcel_id, precision.
-        lag_days: days after which a register's record is known, by feed.
+        lag_days: days after which a feed's rows and their closings are known.
 
     Returns:
         Frame in the columns of core/factor_observations, sorted by observation_id; rows without a position are kept, since
@@ -57,10 +59,9 @@ def gather_observations(
         elif condition.table in clean:
             rows = clean[condition.table]
             feed = condition.table.removeprefix("clean/")
-            if "event_id" in rows:
-                parts.append(_events(condition, rows, place_of_event))
-            else:
-                parts.append(_records(condition, rows, place_of_parcel, lag_days.get(feed, 0)))
+            lag = lag_days.get(feed, 0)
+            found = _events(condition, rows, place_of_event) if "event_id" in rows else _records(condition, rows, place_of_parcel, lag)
+            parts.append(found.assign(closed_known_date=_days_after(found["resolved_date"], max(lag, _LEAST_CLOSING_LAG_DAYS))))
     return pd.concat(parts, ignore_index=True)[_COLUMNS].sort_values("observation_id", ignore_index=True)
 
 
@@ -68,12 +69,17 @@ def observations_of(observations: pd.DataFrame, factor: Factor, as_of: date) -> 
     """Observations that make up a factor on a day, by what was known of it: opened before it, and recent or still open."""
     rows = observations[observations["condition"] == factor.condition]
     day = pd.Timestamp(as_of)
-    opened, resolved, seen = (pd.to_datetime(rows[name]) for name in ("opened_date", "resolved_date", "known_date"))
+    opened, seen = (pd.to_datetime(rows[name]) for name in ("opened_date", "known_date"))
     known = (opened.isna() | (opened < day)) & (seen.isna() | (seen <= day))
     if factor.recent_days is not None:
         return rows[known & (opened >= day - timedelta(days=factor.recent_days))]
-    still_open = (resolved.isna() & ~rows["is_closed"].to_numpy(bool)) | (resolved >= day)
-    return rows[known & still_open]
+    return rows[known & is_open(rows, as_of)]
+
+
+def is_open(rows: pd.DataFrame, as_of: date) -> pd.Series:
+    """Whether each observation was open by what was known on a day: a closing counts once its source shows it."""
+    closed = pd.to_datetime(rows["closed_known_date"])
+    return (closed.isna() & ~rows["is_closed"].to_numpy(bool)) | (closed > pd.Timestamp(as_of))
 
 
 def features_on(observations: pd.DataFrame, as_of: date) -> dict[str, npt.NDArray[np.float64]]:
@@ -155,7 +161,7 @@ def _records(condition: Condition, rows: pd.DataFrame, place_of_parcel: pd.Serie
             "business_parcel_id": column("parcel_id").map(place_of_parcel),
             "opened_date": opened.dt.date.where(opened.notna(), None),
             "resolved_date": column("resolved_date"),
-            "known_date": (opened + timedelta(days=lag_days)).dt.date.where(opened.notna(), None),
+            "known_date": _days_after(opened, lag_days),
             "is_closed": column("case_status").astype("str").str.contains(_CLOSED_STATUS, regex=True).fillna(False).astype(bool),
             "address": rows["address"] if "address" in rows else column("stop_name"),
             "latitude": rows["latitude"],
@@ -163,6 +169,12 @@ def _records(condition: Condition, rows: pd.DataFrame, place_of_parcel: pd.Serie
             "finding_count": 1.0,
         }
     )
+
+
+def _days_after(days: pd.Series, count: int) -> pd.Series:
+    """Dates so many days later; missing stays missing."""
+    later = pd.to_datetime(days) + timedelta(days=count)
+    return later.dt.date.where(later.notna(), None)
 
 
 def _businesses(condition: Condition, places: pd.DataFrame) -> pd.DataFrame:
@@ -176,6 +188,7 @@ def _businesses(condition: Condition, places: pd.DataFrame) -> pd.DataFrame:
             "opened_date": None,
             "resolved_date": None,
             "known_date": None,
+            "closed_known_date": None,
             "is_closed": False,
             **{name: rows[name] for name in ("address", "latitude", "longitude")},
             "finding_count": 1.0,

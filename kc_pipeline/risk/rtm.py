@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kc_pipeline.risk.count_models import NB1, POISSON, CountFit, fit_counts
-from kc_pipeline.risk.elastic_net import cross_validate, fit_path, strength_path
+from kc_pipeline.risk.elastic_net import approximate_cross_validation, cross_validate, fit_path, strength_path
 from kc_pipeline.risk.terrain import Grid, Points, Variable, operationalize
 from kc_pipeline.risk.terrain_model import LEAST_EVENTS
 
@@ -89,7 +89,14 @@ def scores_of_card(card: Mapping[str, Any], grid: Grid, features: Mapping[str, P
     return np.asarray(np.exp(eta - eta.min()))
 
 
-def fit_rtm(design: Design, variables: Sequence[Variable], counts: Floats, seed: int = 0, exposure: Floats | None = None) -> RiskTerrain:
+def fit_rtm(
+    design: Design,
+    variables: Sequence[Variable],
+    counts: Floats,
+    seed: int = 0,
+    exposure: Floats | None = None,
+    is_exact: bool = False,
+) -> RiskTerrain:
     """Fit the whole model.
 
     Args:
@@ -98,6 +105,8 @@ def fit_rtm(design: Design, variables: Sequence[Variable], counts: Floats, seed:
         counts: events in each cell.
         seed: of the division into folds.
         exposure: what each cell's expectation is in proportion to, all else equal, above zero; None: cells are equal.
+        is_exact: fit every fold of the cross-validation anew, as RTMDx does, instead of one Newton step from the fit to all
+            cells; the same forms are kept in about ten times the time.
 
     Returns:
         The model; one without factors where there are too few events to learn from.
@@ -107,7 +116,7 @@ def fit_rtm(design: Design, variables: Sequence[Variable], counts: Floats, seed:
         offset = 0.0 if exposure is None else float(np.log(exposure.mean()))
         null = fit_counts(POISSON, np.ones((1, 1)), np.array([mean]), np.array([cells]), np.array([offset]))
         return RiskTerrain((), null, {POISSON: null.bic}, (), np.ones(len(counts)))
-    candidates = select_forms(design, counts, seed, exposure)
+    candidates = select_forms(design, counts, seed, exposure, is_exact)
     fits = {family: choose_stepwise(design, variables, counts, candidates, family, exposure) for family in (POISSON, NB1)}
     best, chosen = min(fits.values(), key=lambda found: found[0].bic)
     return RiskTerrain(
@@ -119,14 +128,17 @@ def fit_rtm(design: Design, variables: Sequence[Variable], counts: Floats, seed:
     )
 
 
-def select_forms(design: Design, counts: Floats, seed: int = 0, exposure: Floats | None = None) -> list[int]:
+def select_forms(design: Design, counts: Floats, seed: int = 0, exposure: Floats | None = None, is_exact: bool = False) -> list[int]:
     """Columns that a cross-validated elastic net keeps; arguments as for `fit_rtm`."""
     folds = np.random.default_rng(seed).permutation(np.arange(len(counts)) % FOLDS)
     offset = None if exposure is None else np.log(exposure)
     strengths = strength_path(design, counts, offset)
-    deviance = cross_validate(design, counts, strengths, folds, offset)
+    path = fit_path(design, counts, strengths, offset)
+    if is_exact:
+        deviance = cross_validate(design, counts, strengths, folds, offset)
+    else:
+        deviance = approximate_cross_validation(design, counts, path, folds, offset)
     best = int(np.argmin(deviance))
-    path = fit_path(design, counts, strengths[: best + 1], offset)
     return [int(column) for column in np.flatnonzero(path.coefficients[best] > 0)]
 
 

@@ -23,7 +23,8 @@ def observation(**changes: object) -> dict[str, object]:
     """A streetlight outage of last month at the middle, not mended."""
     return {
         "observation_id": "streetlight_outage:1", "condition": "streetlight_outage", "source_id": "streetlight_outages:1",
-        "business_parcel_id": None, "opened_date": days_before(30), "resolved_date": None, "known_date": days_before(28),
+        "business_parcel_id": None, "opened_date": days_before(30), "known_date": days_before(28), "resolved_date": None,
+        "closed_known_date": None,
         "is_closed": False, "address": "1 OAK ST", "latitude": LATITUDE, "longitude": LONGITUDE, "finding_count": 1.0, **changes,
     }  # fmt: skip
 

@@ -5,7 +5,7 @@ import pytest
 from risk_frames import AS_OF, LATITUDE, LONGITUDE, days_before, observations, places
 
 from kc_pipeline.catalog.factors import FACTORS
-from kc_pipeline.risk.observations import business_type_flags, features_on, gather_observations, observations_of
+from kc_pipeline.risk.observations import business_type_flags, features_on, gather_observations, is_open, observations_of
 
 OPEN, RECENT = FACTORS["streetlight_outages_open"], FACTORS["streetlight_outages"]
 
@@ -14,8 +14,8 @@ OPEN, RECENT = FACTORS["streetlight_outages_open"], FACTORS["streetlight_outages
     ("row", "is_open", "is_recent"),
     [
         ({}, True, True),
-        ({"resolved_date": days_before(1)}, False, True),
-        ({"resolved_date": AS_OF}, True, True),
+        ({"closed_known_date": AS_OF}, False, True),
+        ({"closed_known_date": days_before(-1)}, True, True),
         ({"is_closed": True}, False, True),
         ({"opened_date": AS_OF, "known_date": AS_OF}, False, False),
         ({"known_date": days_before(-1)}, False, False),
@@ -97,3 +97,18 @@ def test_canceled_requests_are_no_observations_and_businesses_are() -> None:
     )  # fmt: skip
     found = gather_observations({"clean/dumping_complaints": rows}, places(2), LEDGER, {})
     assert found["observation_id"].tolist() == ["convenience_store:parcel:0", "convenience_store:parcel:1", "dumping:d2"]
+
+
+def test_a_closing_counts_once_its_source_shows_it() -> None:
+    rows = pd.DataFrame(
+        {
+            "event_id": ["d1"], "report_date": days_before(30), "available_date": days_before(23), "category": "alley",
+            "current_status": ["resolved"], "resolved_date": days_before(3), "address": "1 OAK ST", "latitude": LATITUDE,
+            "longitude": LONGITUDE,
+        }
+    )  # fmt: skip
+    for lag, known in ((0, days_before(1)), (7, days_before(-4))):
+        found = gather_observations({"clean/dumping_complaints": rows}, places(1), LEDGER, {"dumping_complaints": lag})
+        found = found[found["condition"] == "dumping"]
+        assert found["closed_known_date"].tolist() == [known]
+        assert is_open(found, AS_OF).tolist() == [known > AS_OF]

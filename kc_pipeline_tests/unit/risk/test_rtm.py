@@ -102,3 +102,11 @@ def test_no_event_at_all_leaves_a_constant_for_the_exposure() -> None:
     terrain = fit_rtm(design, variables, np.zeros(GRID.size), exposure=np.full(GRID.size, 500.0))
     assert terrain.variables == ()
     assert np.exp(terrain.fit.coefficients[0]) * 500 * GRID.size == pytest.approx(0.5)
+
+
+def test_the_quick_search_keeps_the_forms_of_the_exact_one() -> None:
+    design, variables = operationalize(GRID, FEATURES, [100, 200, 300])
+    counts = RNG.poisson(0.15 * np.exp(1.0 * design[:, 0] + 0.8 * design[:, 9])).astype(float)
+    quick, exact = (fit_rtm(design, variables, counts, is_exact=is_exact) for is_exact in (False, True))
+    assert quick.variables == exact.variables
+    assert quick.fit.coefficients == pytest.approx(exact.fit.coefficients)
