@@ -1,6 +1,8 @@
 """What each code at a source means, as one of our categories.
 
-A code that is not here is kept, categorised 'unknown' and counted; it is never dropped.
+A code that is not here is kept, categorised 'unknown' and counted; it is never dropped.  Nor does it ever count against a
+business: what the nuisance ordinance counts are the categories that a rule set of ordinance/rules.toml lists, and none of
+those in NEVER_COUNTED.
 """
 
 from dataclasses import dataclass
@@ -193,6 +195,44 @@ INSPECTION_CATEGORY_OF_PATTERN = (
     ("opening", "licensing"),
     ("routine", "routine"),
     ("canvass", "routine"),
+)
+
+# Categories that no rule set may count, and why (catalog/countability.py says each reason in a sentence).  Theft, burglary and
+# damage are what a business as a rule suffers and reports itself: a request for protection.
+NEVER_COUNTED = {
+    "police_reports": {
+        "sex_offense": "sexual_assault",
+        "human_trafficking": "sexual_assault",
+        "theft": "call_for_protection",
+        "burglary": "call_for_protection",
+        "property_damage": "call_for_protection",
+        "fraud": "call_for_protection",
+        "homicide_justifiable": "no_offense",
+        "homicide_negligent": "no_offense",
+    },
+    "calls_911": {
+        "domestic": "domestic",
+        "medical": "medical",
+        "welfare": "welfare",
+        "missing_person": "welfare",
+        "alarm": "false_alarm",
+        "officer_check": "officer_initiated",
+        "theft": "call_for_protection",
+        "burglary": "call_for_protection",
+        "property_damage": "call_for_protection",
+        "trespass": "call_for_protection",
+        "harassment": "stalking",
+        "suspicious": "merely_present",
+    },
+}
+# Words, upper case, of an offense or call type that say so whatever its category is.
+NEVER_COUNTED_BY_TEXT = (
+    (r"(?<!NON )(?<!NON-)DOMESTIC", "domestic"),
+    (r"STALK", "stalking"),
+    (r"SUICID|CHECK THE WELFARE", "welfare"),
+    (r"OVERDOSE|AMBULANCE|MEDICAL", "medical"),
+    (r"RAPE|SODOMY|SEXUAL", "sexual_assault"),
+    (r"FALSE ALARM", "false_alarm"),
 )
 
 
