@@ -9,10 +9,9 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
-from datetime import time as clock
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ import click
 
 from kc_pipeline.catalog.geography import TIME_ZONE
 from kc_pipeline.catalog.sources import FEEDS
+from kc_pipeline.cli_cases import case, evidence
 from kc_pipeline.settings import SANDBOX_PORT, SOURCES, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from kc_pipeline.defs.resources import Platform
 
-_MORNING = clock(5, 30)
 _PATIENCE_SECONDS = 30
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -58,7 +57,7 @@ def run(as_of: datetime | None, source: str | None, scale: float, recordings: Pa
     from kc_pipeline.defs.run import run_once
     from kc_pipeline.sandbox.city import ANCHOR_DATE
     from kc_pipeline.sandbox.replay import RecordingError
-    from kc_pipeline.sandbox.serving import day_of_city, open_source
+    from kc_pipeline.sandbox.serving import city_clock, day_of_city, open_source
 
     console = report.wide_console()
     settings = load_settings(os.environ, source)
@@ -71,7 +70,7 @@ def run(as_of: datetime | None, source: str | None, scale: float, recordings: Pa
             console.status(f"prepare {settings.source}") as status,
             open_source(settings, through=day, recordings=recordings, scale=scale) as opened,
         ):
-            now = _morning_clock(day_of_city(settings, day)) if settings.source == "sandbox" else utc_now
+            now = city_clock(day_of_city(settings, day)) if settings.source == "sandbox" else utc_now
             platform = Platform(opened, now, status.update)
             wanted = day_after_newest_event if settings.source == "replay" and as_of is None else day
             with _dagster_instance(settings) as instance:
@@ -247,12 +246,6 @@ def _platform(source: str | None) -> "Platform":
     return Platform(load_settings(os.environ, source))
 
 
-def _morning_clock(day: date) -> Callable[[], datetime]:
-    """The sandbox's clock: it stands at the morning of the day up to which the city is built."""
-    moment = datetime.combine(day, _MORNING, ZoneInfo(TIME_ZONE)).astimezone(UTC)
-    return lambda: moment
-
-
 def _dagster_home(settings: Settings) -> Path:
     """Folder of Dagster's own records: DAGSTER_HOME, else one beside the data, with our dagster.yaml in it."""
     if "DAGSTER_HOME" in os.environ:
@@ -273,6 +266,9 @@ def _dagster_instance(settings: Settings) -> Iterator["dg.DagsterInstance"]:
     with dg.DagsterInstance.get() as instance:
         yield instance
 
+
+main.add_command(evidence)
+main.add_command(case)
 
 if __name__ == "__main__":
     main()

@@ -30,6 +30,7 @@ class Settings:
         schedules_on: whether the daily schedule and the automation start switched on.
         decisions_file: CSV of a person's decisions about businesses and their parcels.
         is_decisions_file_named: whether it was named from outside; then it must exist.
+        rules_file: rule sets of the nuisance ordinance that stand in for our own; None: ours.
     """
 
     source: str
@@ -44,6 +45,7 @@ class Settings:
     schedules_on: bool
     decisions_file: Path
     is_decisions_file_named: bool
+    rules_file: Path | None = None
 
     @property
     def raw_dir(self) -> Path:
@@ -54,6 +56,11 @@ class Settings:
     def lake_dir(self) -> Path:
         """Folder of the Delta tables."""
         return self.data_dir / "lake"
+
+    @property
+    def case_dir(self) -> Path:
+        """Folder of the case ledger and the evidence packets."""
+        return self.data_dir / "cases"
 
     def at_portal(self, base_url: str) -> "Settings":
         """The same settings, with both portals at a base URL (a local portal serves both protocols)."""
@@ -94,4 +101,5 @@ def load_settings(environ: Mapping[str, str], source: str | None = None) -> Sett
         schedules_on=environ.get("KC_SCHEDULES", "").lower() in {"on", "1", "true"},
         decisions_file=Path(environ.get("KC_DECISIONS") or data_dir / "decisions" / "business_parcels.csv"),
         is_decisions_file_named=bool(environ.get("KC_DECISIONS")),
+        rules_file=Path(environ["KC_RULES"]) if environ.get("KC_RULES") else None,
     )

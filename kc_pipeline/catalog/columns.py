@@ -75,6 +75,11 @@ _ALL = (
     Column(
         "source_row_count", _T.INTEGER, "Source rows that make up this event (a police report has one row per person).", False, minimum=1
     ),
+    Column(
+        "record_disagreement",
+        _T.TEXT,
+        "What the open and the department's record of the event do not agree on, in words; missing where they agree.",
+    ),
     Column("first_seen_utc", _T.UTC_TIME, "When this platform first received the event.", False),
     Column(
         "available_date",
@@ -466,6 +471,95 @@ _ALL = (
         unit="events per year",
         minimum=0,
     ),
+    # --- ordinance ----------------------------------------------------------------------------------
+    Column("rule_set_id", _T.TEXT, "Dated rule set of ordinance/rules.toml that is in force on the day.", False),
+    Column("rule_id", _T.TEXT, "Threshold of the rule set.", False),
+    Column("is_provisional", _T.BOOLEAN, "Nobody has read the rule set's figures in the ordinance's own text yet.", False),
+    Column("window_start", _T.DATE, "First report day that the rule's window holds.", False),
+    Column("window_end", _T.DATE, "Last report day that it holds: the day before as_of.", False),
+    Column("min_count", _T.INTEGER, "Confirmed events that meet the rule.", False, "events", minimum=1),
+    Column("min_violent_count", _T.INTEGER, "Violent ones that must be among them.", False, "events", minimum=0),
+    Column(
+        "confirmed_count",
+        _T.INTEGER,
+        "Events in the window that count: tied EXACT to the place, of a listed kind, with nothing against it. Never estimated.",
+        False,
+        "events",
+        minimum=0,
+    ),
+    Column("confirmed_violent_count", _T.INTEGER, "Violent ones among them.", False, "events", minimum=0),
+    Column(
+        "possible_count",
+        _T.INTEGER,
+        "Events in the window that would count if an exact record or a person's decision allowed it; one may be possible at several places.",
+        False,
+        "events",
+        minimum=0,
+    ),
+    Column("possible_violent_count", _T.INTEGER, "Violent ones among them.", False, "events", minimum=0),
+    Column("needed_count", _T.INTEGER, "Confirmed events that are missing to the rule; 0 where it is met.", False, "events", minimum=0),
+    Column(
+        "threshold_status",
+        _T.TEXT,
+        "'met', 'near' (a step of the ladder holds although the rule is not met) or 'clear'.",
+        False,
+        values=("met", "near", "clear"),
+    ),
+    Column(
+        "count_falls_in_days",
+        _T.INTEGER,
+        "Days until the oldest confirmed event leaves the window; missing without one.",
+        unit="day",
+        minimum=1,
+    ),
+    Column(
+        "met_for_days", _T.INTEGER, "Days that the rule stays met without a new event; missing where it is not met.", unit="day", minimum=1
+    ),
+    Column(
+        "separate_windows_count",
+        _T.INTEGER,
+        "How many times the rule was met anew, by windows that share no event.",
+        False,
+        "windows",
+        minimum=0,
+    ),
+    Column("days_since_last_window", _T.INTEGER, "Days since the newest of them was complete.", unit="day", minimum=1),
+    Column(
+        "ladder_step",
+        _T.TEXT,
+        "Step of the rule set's ladder that the counts reach: 'watch', 'notice', 'plan' or 'review'; missing where none.",
+        values=("watch", "notice", "plan", "review"),
+    ),
+    Column(
+        "has_dwelling",
+        _T.BOOLEAN,
+        "People live or lodge on the parcel, by its land use and its licences; missing where the parcel is not known.",
+    ),
+    Column(
+        "is_dwelling_reviewed",
+        _T.BOOLEAN,
+        "A case step before as_of says that a person looked into who lives there, and cleared it.",
+        False,
+    ),
+    Column(
+        "is_escalation_blocked", _T.BOOLEAN, "People live there, or that is not known, and nobody has cleared it: no step but watch.", False
+    ),
+    Column(
+        "count_state",
+        _T.TEXT,
+        "'counts', 'possible' (an exact record or a person could make it count) or 'excluded'.",
+        False,
+        values=("counts", "possible", "excluded"),
+    ),
+    Column(
+        "not_counted_reasons",
+        _T.TEXT,
+        "Every reason why it does not count (catalog/countability.py), separated by ';'; empty where it counts.",
+        False,
+    ),
+    Column("duplicate_of", _T.TEXT, "The event that stands for the same incident."),
+    Column("is_violent", _T.BOOLEAN, "The rule set lists its kind as violent.", False),
+    Column("rule_ids", _T.TEXT, "Rules whose window holds it, separated by ';'.", False),
     # --- evaluation ---------------------------------------------------------------------------------
     Column("model_name", _T.TEXT, "Our model or a rival.", False),
     Column("trained_as_of", _T.DATE, "Day before which everything was known that the models saw; the year after it is the test.", False),

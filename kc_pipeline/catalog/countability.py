@@ -45,6 +45,7 @@ REASONS: Mapping[str, Reason] = {
     "call_for_protection": Reason("A business as a rule suffers and reports such things itself; asking for protection never counts."),
     "merely_present": Reason("Somebody was there, and no offense is named."),
     "no_offense": Reason("The record names no intended offense."),
+    "earlier_law": Reason("It was reported before the rule set was in force."),
     "not_listed": Reason("The rule set does not list its kind."),
 }
 

@@ -214,6 +214,26 @@ OF_TABLE: Mapping[str, tuple[Rule, ...]] = {
         ),
         _law("contributions_make_the_expectation", "The multipliers of each place multiply to its expected events, and every place has some."),
     ),
+    "marts/threshold_status": (
+        _UNIQUE,
+        _row_law(
+            "what_is_missing_follows_from_the_counts", "What is missing to a rule is what its counts lack, and nothing is missing where it is met.",
+            ("min_count", "min_violent_count", "confirmed_count", "confirmed_violent_count", "needed_count", "threshold_status"),
+        ),
+        Rule(
+            "violent_events_are_events", "There are no more violent events than events.", Severity.BLOCKS,
+            InOrder("confirmed_violent_count", "confirmed_count"),
+        ),
+        _law("every_place_has_every_rule", "Every business parcel has a row for every rule in force, and no other place has one."),
+        _law("counts_are_those_of_the_events", "Every confirmed count is the number of listed events that count in the rule's window."),
+    ),
+    "marts/threshold_events": (
+        _UNIQUE,
+        _row_law(
+            "what_counts_is_exact_and_unopposed", "An event that counts is tied EXACT and has no reason against it; any other has a reason.",
+            ("count_state", "not_counted_reasons", "precision", "duplicate_of"),
+        ),
+    ),
 }  # fmt: skip
 
 
@@ -262,6 +282,8 @@ CHECKS: Mapping[str, tuple[str, tuple[str, ...]]] = {
             "ranks_follow_the_risk",
             "stale_sources_are_named",
             "contributions_make_the_expectation",
+            "every_place_has_every_rule",
+            "counts_are_those_of_the_events",
         ),
     ),
     HABITS: ("Shares, places, columns and closings are what they usually are.", ()),

@@ -49,8 +49,18 @@ _EVENT = (
 )  # fmt: skip
 _EVENT_TAIL = ("available_date", *PROVENANCE, "row_hash")
 _EVENT_EXTRA: dict[str, tuple[str, ...]] = {
-    "police_reports": ("offense_codes", "nibrs_codes", "is_domestic", "is_firearm_used", "beat", "division", "source_division", "city"),
-    "calls_911": ("priority", "is_officer_initiated", "beat", "division", "source_division"),
+    "police_reports": (
+        "offense_codes",
+        "nibrs_codes",
+        "is_domestic",
+        "is_firearm_used",
+        "record_disagreement",
+        "beat",
+        "division",
+        "source_division",
+        "city",
+    ),
+    "calls_911": ("priority", "is_officer_initiated", "record_disagreement", "beat", "division", "source_division"),
     "health_inspections": (
         "permit_number",
         "establishment_name",
@@ -197,6 +207,22 @@ _TABLES = (
         "as_of", "team:risk", _PUBLISHED[:2],
     ),
     Table(
+        "marts/threshold_status", "one rule of the nuisance ordinance at one business parcel on one day", ("as_of", "business_parcel_id", "rule_set_id", "rule_id"),
+        ("as_of", "business_parcel_id", "rule_set_id", "rule_id", "is_provisional", "business_names", "address", "council_district", "division",
+         "latitude", "longitude", "window_start", "window_end", "min_count", "min_violent_count", "confirmed_count", "confirmed_violent_count",
+         "possible_count", "possible_violent_count", "needed_count", "threshold_status", "count_falls_in_days", "met_for_days",
+         "separate_windows_count", "days_since_last_window", "ladder_step", "has_dwelling", "is_dwelling_reviewed", "is_escalation_blocked",
+         "stale_sources", *_PUBLISHED),
+        "as_of", "team:ordinance", _PUBLISHED[:2],
+    ),
+    Table(
+        "marts/threshold_events", "one incident tied EXACT or NEAR to one business parcel, in the longest window of a rule set on one day",
+        ("as_of", "rule_set_id", "business_parcel_id", "event_id"),
+        ("as_of", "rule_set_id", "business_parcel_id", "event_id", "feed", "report_date", "category", "is_violent", "count_state",
+         "not_counted_reasons", "duplicate_of", "rule_ids", "precision", "attribution_method", "distance_m", "row_hash", *_PUBLISHED),
+        "as_of", "team:ordinance", _PUBLISHED[:2],
+    ),
+    Table(
         "marts/source_quality", "one feed on one day", ("as_of", "feed"),
         ("as_of", "feed", "source_status", "status_reason", "received_count", "good_count", "quarantined_count", "duplicate_count", "event_count", "newest_report_date", "usual_lag_days", "covered_days_365d", *_PUBLISHED),
         "as_of", "team:data-engineering", _PUBLISHED[:2],
@@ -204,4 +230,4 @@ _TABLES = (
 )  # fmt: skip
 
 TABLES: dict[str, Table] = {table.name: table for table in _TABLES}
-SCHEMA_VERSION = "1.2.0"
+SCHEMA_VERSION = "1.3.0"

@@ -83,10 +83,18 @@ def find_place(platform: Platform, wanted: str) -> dict[str, Any]:
     Raises:
         LookupError: none or several fit.
     """
-    rows = platform.warehouse.read_view("v1_business_risk_current").to_pylist()
+    return one_that_fits(platform.warehouse.read_view("v1_business_risk_current").to_pylist(), wanted)
+
+
+def one_that_fits(places: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
+    """The one of some places that an id, or part of a name or address, means.
+
+    Raises:
+        LookupError: none or several fit.
+    """
     text = wanted.upper()
-    fits = [row for row in rows if row["business_parcel_id"].upper() == text]
-    fits = fits or [row for row in rows if text in (row["business_names"] or "").upper() or text in (row["address"] or "").upper()]
+    fits = [row for row in places if row["business_parcel_id"].upper() == text]
+    fits = fits or [row for row in places if text in (row["business_names"] or "").upper() or text in (row["address"] or "").upper()]
     if len(fits) == 1:
         return dict(fits[0])
     if not fits:

@@ -44,7 +44,7 @@ def threshold_status(states: pd.DataFrame, places: pd.Index, rule_set: RuleSet, 
 
     Returns:
         Frame with business_parcel_id, rule_set_id, rule_id, is_provisional, window_start, window_end (first and last day of the
-        window), min_count, min_violent, the counts of `_KINDS`, needed_count, status ('met', 'near': a step of the ladder
+        window), min_count, min_violent, the counts of `_KINDS`, needed_count, threshold_status ('met', 'near': a step of the ladder
         other than a met rule's holds, 'clear'), count_falls_in_days (days until the first confirmed event leaves the window;
         missing without one), met_for_days (days that the rule stays met without new events; missing where it is not met),
         separate_windows_count, days_since_last_window, ladder_step (missing where none holds).
@@ -85,7 +85,7 @@ def _rule_status(states: pd.DataFrame, place: Integers, places: pd.Index, rule_s
             "min_violent_count": rule.min_violent,
             **counts,
             "needed_count": needed,
-            "status": np.select([is_met, pd.notna(steps)], [MET, NEAR], CLEAR),
+            "threshold_status": np.select([is_met, pd.notna(steps)], [MET, NEAR], CLEAR),
             "count_falls_in_days": _days_or_none(falls - end, falls < NEVER),
             "met_for_days": _days_or_none(met_until - end, is_met),
             "separate_windows_count": windows,

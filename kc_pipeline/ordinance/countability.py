@@ -62,6 +62,7 @@ def _reasons_by_kind(shares: pd.DataFrame, pairs: pd.Series, rule_set: RuleSet) 
     says["officer_initiated"] = says["officer_initiated"] | officer
     says["unknown_code"] = is_unknown
     says["not_listed"] = ~pairs.isin([*counted, *never]).to_numpy() & ~is_unknown
+    says["earlier_law"] = (pd.to_datetime(shares["report_date"]) < pd.Timestamp(rule_set.first_countable_day)).to_numpy()
     says["not_exact"] = shares["precision"].ne("EXACT").to_numpy()
     says["off_premises"] = (shares["distance_m"].astype(float) > rule_set.premises_tolerance_m).to_numpy()
     says["needs_review"] = shares["feed"].isin(rule_set.reviewed_feeds).to_numpy()
@@ -71,7 +72,8 @@ def _reasons_by_kind(shares: pd.DataFrame, pairs: pd.Series, rule_set: RuleSet) 
 def _reasons_by_text(texts: pd.Series) -> dict[str, Flags]:
     """Reasons that the words of an offense or call type give, found once for each distinct text."""
     codes, distinct = pd.factorize(texts.fillna("").str.upper())
-    words, found = pd.Series(distinct, dtype="str"), {}
+    words = pd.Series(distinct, dtype="str")
+    found: dict[str, Flags] = {}
     for pattern, reason in NEVER_COUNTED_BY_TEXT:
         of_text = words.str.contains(pattern, regex=True).to_numpy(bool) if len(words) else np.zeros(0, dtype=bool)
         found[reason] = of_text[codes] | found.get(reason, np.zeros(len(texts), dtype=bool))

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from functools import cached_property
 from importlib import resources
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from kc_pipeline.catalog.events import NEVER_COUNTED, UNKNOWN
@@ -113,12 +114,24 @@ def our_rule_sets() -> tuple[RuleSet, ...]:
     return read_rule_sets(resources.files("kc_pipeline.ordinance").joinpath("rules.toml").read_text(encoding="utf-8"))
 
 
+def rule_sets_of_file(path: Path) -> tuple[RuleSet, ...]:
+    """The rule sets of another file.
+
+    Raises:
+        RulesError: the file cannot be read, or what it says is wrong.
+    """
+    try:
+        return read_rule_sets(path.read_text(encoding="utf-8"), path.name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesError(f"{path}: cannot be read: {error}") from None
+
+
 def rule_sets_on(rule_sets: Sequence[RuleSet], day: date) -> tuple[RuleSet, ...]:
     """Those in force on a day, at most one of each section."""
     return tuple(rule_set for rule_set in rule_sets if rule_set.is_in_force(day))
 
 
-def read_rule_sets(text: str) -> tuple[RuleSet, ...]:
+def read_rule_sets(text: str, name: str = _FILE) -> tuple[RuleSet, ...]:
     """Rule sets of a TOML text, by section and date.
 
     Raises:
@@ -128,13 +141,13 @@ def read_rule_sets(text: str) -> tuple[RuleSet, ...]:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise RulesError(f"{_FILE}: {error}") from None
-    places = _Places(text)
+        raise RulesError(f"{name}: {error}") from None
+    places = _Places(text, name)
     for key in set(document) - {"rule_set"}:
         raise places.error(f"unknown key {key!r}", key, ())
     found = [_rule_set(table, places, i) for i, table in enumerate(document.get("rule_set", []))]
     if not found:
-        raise RulesError(f"{_FILE}: there is no [[rule_set]]")
+        raise RulesError(f"{name}: there is no [[rule_set]]")
     _refuse_repeats([rule_set.id for rule_set in found], places, "rule_set")
     _check_dates(found, places)
     return tuple(sorted(found, key=lambda rule_set: (rule_set.section, rule_set.effective_from)))
@@ -143,7 +156,8 @@ def read_rule_sets(text: str) -> tuple[RuleSet, ...]:
 class _Places:
     """Lines of the text on which tables and keys stand."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, name: str) -> None:
+        self._name = name
         self._lines = text.splitlines()
         self._headers: list[tuple[int, tuple[str | int, ...]]] = [(1, ())]
         counts: dict[str, int] = {}
@@ -174,7 +188,7 @@ class _Places:
         return starts[0]
 
     def error(self, says: str, key: str | None, table: tuple[str | int, ...]) -> RulesError:
-        return RulesError(f"{_FILE}, line {self.line(key, table)}: {says}")
+        return RulesError(f"{self._name}, line {self.line(key, table)}: {says}")
 
 
 @dataclass(frozen=True)

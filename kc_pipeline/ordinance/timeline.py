@@ -162,9 +162,10 @@ def _stands_for(rows: pd.DataFrame, reasons: list[tuple[str, ...]], reviewed: fr
     """For each row the row that stands for its incident."""
     stands_for = _first_calls(rows, reasons, reviewed, rule_set)
     call, report = _calls_near_reports(rows, reasons, rule_set)
-    order = np.lexsort([rows["event_id"].to_numpy(object)[report].astype(str), rows["enter"].to_numpy()[report]]) if len(report) else []
-    for pair in reversed(list(order)):
-        stands_for[call[pair]] = report[pair]
+    if len(report):
+        # The report that was known first is written last, and stays.
+        order = np.lexsort([rows["event_id"].to_numpy(object)[report].astype(str), rows["enter"].to_numpy(np.int64)[report]])[::-1]
+        stands_for[call[order]] = report[order]
     return stands_for
 
 

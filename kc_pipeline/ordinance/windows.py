@@ -44,7 +44,8 @@ def first_days(rule: Rule, days: Days) -> Days:
     of_month = (dates - month.astype("datetime64[D]")).astype(np.int64)
     earlier = month - np.timedelta64(rule.window_months or 0, "M")
     last = ((earlier + 1).astype("datetime64[D]") - earlier.astype("datetime64[D]")).astype(np.int64) - 1
-    return (earlier.astype("datetime64[D]").astype(np.int64) + np.minimum(of_month, last)).astype(np.int64)
+    found: Days = earlier.astype("datetime64[D]").astype(np.int64) + np.minimum(of_month, last)
+    return found
 
 
 def leaving_days(rule: Rule, days: Days) -> Days:
@@ -56,4 +57,5 @@ def leaving_days(rule: Rule, days: Days) -> Days:
     # The window's first day never moves back, so the wanted day is found in its table.
     span = 31 * ((rule.window_months or 0) + 1)
     table = np.arange(int(days.min()) + 1, int(days.max()) + span + 2, dtype=np.int64)
-    return table[np.searchsorted(first_days(rule, table), days, side="right")]
+    found: Days = table[np.searchsorted(first_days(rule, table), days, side="right")]
+    return found

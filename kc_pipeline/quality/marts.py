@@ -69,6 +69,37 @@ def check_risk_factors(factors: pd.DataFrame, risk: pd.DataFrame) -> list[Findin
     return [Finding("contributions_make_the_expectation", wrong.empty, facts)]
 
 
+def check_threshold_status(status: pd.DataFrame, events: pd.DataFrame, places: pd.Series) -> list[Finding]:
+    """Whether a day's status table is whole, and its counts those of the events that are listed.
+
+    Args:
+        status: marts/threshold_status of the day.
+        events: marts/threshold_events of the same day.
+        places: business_parcel_id of core/business_parcels.
+    """
+    rules = ["rule_set_id", "rule_id"]
+    per_place = status.groupby("business_parcel_id").size()
+    expected = len(status[rules].drop_duplicates())
+    strange = per_place.index.symmetric_difference(pd.Index(places)) if expected else pd.Index([])
+    uneven = per_place.index[per_place != expected]
+    key = ["business_parcel_id", *rules]
+    counting = events[events["count_state"] == "counts"]
+    listed = counting.assign(rule_id=counting["rule_ids"].str.split(";")).explode("rule_id").groupby(key).size()
+    said = status.set_index(key)["confirmed_count"]
+    both = pd.DataFrame({"said": said, "listed": listed}).fillna(0)
+    wrong = both[both["said"] != both["listed"]]
+    return [
+        Finding(
+            "every_place_has_every_rule", strange.empty and uneven.empty,
+            {"places": len(places), "rules": expected, "wrong": len(strange) + len(uneven), "sample": ", ".join([*strange, *uneven][:5])},
+        ),
+        Finding(
+            "counts_are_those_of_the_events", wrong.empty,
+            {"confirmed": int(said.sum()), "wrong": len(wrong), "sample": ", ".join(map(str, wrong.index[:3]))},
+        ),
+    ]  # fmt: skip
+
+
 def _counts_finding(rows: pd.DataFrame, ledger: pd.DataFrame, as_of: date) -> Finding:
     """Sums over all places against sums over the ledger, counted apart from the score's own counting."""
     at_place = ledger["business_parcel_id"].notna() & ledger["exclusion_reason"].isna() & ledger["precision"].isin(_TIED)

@@ -105,6 +105,21 @@ def multipliers_are_those_of_the_logarithms(rows: pd.DataFrame) -> pd.Series:
     return _where((rows["risk_multiplier"] / np.exp(rows["log_contribution"]) - 1).abs() < 1e-9, rows["log_contribution"].notna())
 
 
+def what_counts_is_exact_and_unopposed(rows: pd.DataFrame) -> pd.Series:
+    """An event counts exactly if no reason stands against it, and then it is tied EXACT and is no duplicate."""
+    counts = rows["count_state"] == "counts"
+    unopposed = (rows["not_counted_reasons"] == "") & (rows["precision"] == "EXACT") & rows["duplicate_of"].isna()
+    return (counts & unopposed) | (~counts & (rows["not_counted_reasons"] != ""))
+
+
+def what_is_missing_follows_from_the_counts(rows: pd.DataFrame) -> pd.Series:
+    """needed_count is what the counts lack, and the rule is met where that is nothing."""
+    lack = (rows["min_count"] - rows["confirmed_count"]).clip(lower=0)
+    lack_violent = (rows["min_violent_count"] - rows["confirmed_violent_count"]).clip(lower=0)
+    needed = np.maximum(lack, lack_violent)
+    return (rows["needed_count"] == needed) & ((rows["threshold_status"] == "met") == (needed == 0))
+
+
 ROW_LAWS: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
     law.__name__: law
     for law in (
@@ -123,6 +138,8 @@ ROW_LAWS: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
         what_is_tied_says_how,
         rows_are_conserved,
         multipliers_are_those_of_the_logarithms,
+        what_counts_is_exact_and_unopposed,
+        what_is_missing_follows_from_the_counts,
     )
 }
 

@@ -1,16 +1,20 @@
 """A portal for a run: the synthetic city, a folder of recorded rows, or nothing where the live portals are asked."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from kc_pipeline.catalog.geography import TIME_ZONE
 from kc_pipeline.sandbox.city import build_city, built_through
 from kc_pipeline.sandbox.portal import Portal
 from kc_pipeline.sandbox.records import RecordStore
 from kc_pipeline.sandbox.replay import load_recordings
 from kc_pipeline.settings import Settings
+
+_MORNING = time(5, 30)
 
 
 def city_folder(settings: Settings) -> Path:
@@ -21,6 +25,18 @@ def city_folder(settings: Settings) -> Path:
 def day_of_city(settings: Settings, wanted: date) -> date:
     """The day on which the synthetic city stands once it has come to a wanted day; it never goes back."""
     return max(wanted, built_through(city_folder(settings)) or wanted)
+
+
+def city_clock(day: date) -> Callable[[], datetime]:
+    """The sandbox's clock: it stands at the morning of the day up to which the city is built."""
+    moment = datetime.combine(day, _MORNING, ZoneInfo(TIME_ZONE)).astimezone(UTC)
+    return lambda: moment
+
+
+def standing_clock(settings: Settings) -> Callable[[], datetime] | None:
+    """The clock of the city as it stands; None where there is no city."""
+    day = built_through(city_folder(settings)) if settings.source == "sandbox" else None
+    return None if day is None else city_clock(day)
 
 
 def prepare_city(settings: Settings, wanted: date, scale: float = 0.05) -> RecordStore:

@@ -21,6 +21,8 @@ from kc_pipeline.catalog.tables import TABLES
 PUBLISHED_MARTS: Mapping[str, str] = {
     "marts/business_risk": "v1_business_risk_current",
     "marts/business_risk_factors": "v1_business_risk_factors",
+    "marts/threshold_status": "v1_threshold_status",
+    "marts/threshold_events": "v1_threshold_events",
     "marts/source_quality": "v1_source_quality",
 }
 

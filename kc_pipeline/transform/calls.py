@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from kc_pipeline.catalog.events import CALL_CATEGORY_OF_PATTERN, OFFICER_INITIATED_CATEGORIES, UNKNOWN
+from kc_pipeline.transform.disagreements import record_disagreements
 from kc_pipeline.transform.events import category_by_pattern, merge_rows, start_events
 from kc_pipeline.transform.ledger import Ledger
 from kc_pipeline.transform.locations import clean_addresses, clean_beats, clean_parcel_ids, clean_positions
@@ -25,4 +26,6 @@ def clean(raw: pa.Table) -> CleanResult:
         source_category=rows["type_description"],
         is_officer_initiated=said.astype("boolean").fillna(begun_by_officer) | begun_by_officer.fillna(False),
     )
-    return ledger.close(merge_rows(rows, ("is_officer_initiated",)), rows["event_id"])
+    events = merge_rows(rows, ("is_officer_initiated",)).set_index("event_id")
+    events["record_disagreement"] = record_disagreements(rows)
+    return ledger.close(events.reset_index(), rows["event_id"])

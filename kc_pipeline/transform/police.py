@@ -4,6 +4,7 @@ import pandas as pd
 import pyarrow as pa
 
 from kc_pipeline.catalog.events import NIBRS_PLACEHOLDERS, POLICE_CATEGORY_OF_NIBRS, POLICE_CATEGORY_OF_TEXT, POLICE_SEVERITY, UNKNOWN
+from kc_pipeline.transform.disagreements import record_disagreements
 from kc_pipeline.transform.events import category_by_pattern, join_distinct, merge_rows, start_events
 from kc_pipeline.transform.ledger import Ledger
 from kc_pipeline.transform.locations import clean_addresses, clean_beats, clean_parcel_ids, clean_positions
@@ -38,6 +39,8 @@ def clean(raw: pa.Table) -> CleanResult:
     worst = rows.sort_values(["event_id", "severity", "source_category"]).drop_duplicates("event_id").set_index("event_id")
     events["category"] = worst["severity"].map(dict(enumerate(POLICE_SEVERITY)))
     events["source_category"] = worst["source_category"]
+    ranked = rows.sort_values("severity", kind="stable")
+    events["record_disagreement"] = record_disagreements(ranked.assign(category=ranked["severity"].map(dict(enumerate(POLICE_SEVERITY)))))
     events["nibrs_codes"] = join_distinct(rows, "nibrs_codes")
     events["offense_codes"] = join_distinct(rows, "offense_codes")
     return ledger.close(events.reset_index(), rows["event_id"])

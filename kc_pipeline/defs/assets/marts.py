@@ -13,9 +13,11 @@ from kc_pipeline.defs.freshness import EVERY_MORNING
 from kc_pipeline.defs.metadata import counts_table, table_metadata
 from kc_pipeline.defs.partitions import DAYS
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps import marts, risk
+from kc_pipeline.defs.steps import marts, ordinance, risk
 
-_RISK, _FACTORS, _QUALITY = (TABLES[f"marts/{name}"] for name in ("business_risk", "business_risk_factors", "source_quality"))
+_RISK, _FACTORS, _STATUS, _INCIDENTS, _QUALITY = (
+    TABLES[f"marts/{name}"] for name in ("business_risk", "business_risk_factors", "threshold_status", "threshold_events", "source_quality")
+)
 
 
 @dg.asset(
@@ -86,9 +88,47 @@ def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
     yield dg.MaterializeResult(asset_key=_FACTORS.name.split("/"), metadata={"dagster/row_count": of_factors.row_count})
 
 
+_THRESHOLD_DESCRIPTIONS = {
+    _STATUS: (
+        "What the nuisance ordinance counts at each business parcel on a day, for each rule in force: confirmed, possible, what is "
+        "missing, until when. Never estimated, and apart from the risk score. Provisional while nobody has read the rule set in the "
+        "ordinance's text."
+    ),
+    _INCIDENTS: "The incidents behind those counts, with every reason why one does not count.",
+}
+
+
+@dg.multi_asset(
+    name="thresholds",
+    specs=[
+        dg.AssetSpec(
+            table.name.split("/"),
+            deps=[*(dg.AssetKey(name.split("/")) for name in ordinance.COUNT_INPUTS if name.startswith("core/")), source_quality],
+            group_name="marts",
+            kinds={"deltalake"},
+            owners=[table.owner],
+            metadata=table_metadata(table),
+            automation_condition=WHEN_CORE_IS_DONE,
+            freshness_policy=EVERY_MORNING,
+            description=description,
+        )
+        for table, description in _THRESHOLD_DESCRIPTIONS.items()
+    ],
+    partitions_def=DAYS,
+)
+def thresholds(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
+    """marts/threshold_status and marts/threshold_events."""
+    of_status, of_events = ordinance.count_thresholds(platform, date.fromisoformat(context.partition_key), context.run_id)
+    rows = platform.lake.read(_STATUS.name, partitions=[context.partition_key], columns=["threshold_status"])
+    statuses = rows["threshold_status"].to_pylist()
+    said = counts_table({status: statuses.count(status) for status in sorted(set(statuses))}, "status", "places and rules")
+    yield dg.MaterializeResult(asset_key=_STATUS.name.split("/"), metadata={"dagster/row_count": of_status.row_count, "statuses": said})
+    yield dg.MaterializeResult(asset_key=_INCIDENTS.name.split("/"), metadata={"dagster/row_count": of_events.row_count})
+
+
 @dg.asset(
     key_prefix="warehouse",
-    deps=[source_quality, *(dg.AssetKey(table.name.split("/")) for table in (_RISK, _FACTORS))],
+    deps=[source_quality, *(dg.AssetKey(table.name.split("/")) for table in (_RISK, _FACTORS, _STATUS, _INCIDENTS))],
     partitions_def=DAYS,
     group_name="warehouse",
     kinds={"sqlalchemy"},
@@ -109,4 +149,4 @@ def published_snapshots(context: dg.AssetExecutionContext, platform: dg.Resource
     )
 
 
-MART_ASSETS = [source_quality, business_risk, published_snapshots]
+MART_ASSETS = [source_quality, business_risk, thresholds, published_snapshots]

@@ -206,6 +206,22 @@ def _judge_risk_factors(platform: Platform, day: date) -> "list[Finding]":
     return check_risk_factors(factors, risk)
 
 
+def _judge_threshold_status(platform: Platform, day: date) -> "list[Finding]":
+    from kc_pipeline.quality.marts import check_threshold_status
+
+    status, events = (
+        read_frame(platform, f"marts/{mart}", partitions=[day.isoformat()]) for mart in ("threshold_status", "threshold_events")
+    )
+    return check_threshold_status(
+        status, events, read_frame(platform, "core/business_parcels", ["business_parcel_id"])["business_parcel_id"]
+    )
+
+
+def _judge_threshold_events(_platform: Platform, _day: date) -> "list[Finding]":
+    """Its laws are those of single rows; that its rows make the counts is judged with the status."""
+    return []
+
+
 _JUDGES: "Mapping[str, Callable[[Platform], list[Finding]]]" = {
     "core/businesses": _judge_businesses,
     "core/event_attribution": _judge_attribution,
@@ -214,4 +230,6 @@ _JUDGES_OF_DAYS: "Mapping[str, Callable[[Platform, date], list[Finding]]]" = {
     "marts/source_quality": _judge_source_quality,
     "marts/business_risk": _judge_business_risk,
     "marts/business_risk_factors": _judge_risk_factors,
+    "marts/threshold_status": _judge_threshold_status,
+    "marts/threshold_events": _judge_threshold_events,
 }

@@ -89,7 +89,7 @@ def test_counts_are_those_of_a_count_by_hand(events: list, rule_set: RuleSet, as
         assert row["confirmed_violent_count"] == sure.count("robbery")
         assert row["possible_count"] == len(listed) - len(sure)
         assert row["needed_count"] == max(rule.min_count - len(sure), rule.min_violent - sure.count("robbery"), 0)
-        assert (row["status"] == MET) == (row["needed_count"] == 0)
+        assert (row["threshold_status"] == MET) == (row["needed_count"] == 0)
 
 
 @settings(deadline=None, max_examples=20)
@@ -105,10 +105,10 @@ def test_the_days_that_are_left_are_those_that_pass_until_it_falls(events: list,
     falls = int(now["count_falls_in_days"])
     assert status(rows, as_of + timedelta(days=falls - 1), rule_set)["confirmed_count"] == now["confirmed_count"]
     assert status(rows, as_of + timedelta(days=falls), rule_set)["confirmed_count"] < now["confirmed_count"]
-    if now["status"] == MET:
+    if now["threshold_status"] == MET:
         ends = int(now["met_for_days"])
-        assert status(rows, as_of + timedelta(days=ends - 1), rule_set)["status"] == MET
-        assert status(rows, as_of + timedelta(days=ends), rule_set)["status"] != MET
+        assert status(rows, as_of + timedelta(days=ends - 1), rule_set)["threshold_status"] == MET
+        assert status(rows, as_of + timedelta(days=ends), rule_set)["threshold_status"] != MET
     else:
         assert pd.isna(now["met_for_days"])
 
@@ -191,7 +191,7 @@ def test_an_event_that_does_not_count_changes_no_count(drawn: list, decided: lis
 def test_nothing_below_exact_counts(precision: str) -> None:
     rows = shares(*({"at": day(f"2026-05-{n:02d}"), "precision": precision} for n in range(1, 20)))
     found = status(rows, day("2026-06-01"), LAW_OF_FIVE)
-    assert (found["confirmed_count"], found["possible_count"], found["status"]) == (0, 19, "clear")
+    assert (found["confirmed_count"], found["possible_count"], found["threshold_status"]) == (0, 19, "clear")
 
 
 LAW_OF_FIVE = law(180, None, 5)
@@ -241,12 +241,12 @@ def test_separate_windows_are_as_many_as_can_be(drawn: list[tuple[int, bool]], w
 def test_the_ladder_begins_where_one_incident_is_missing() -> None:
     rows = shares(*({"at": day(f"2026-05-{n:02d}"), "category": "drugs"} for n in range(1, 5)))
     found = status(rows, day("2026-06-01"), LAW_OF_FIVE)
-    assert (found["status"], found["ladder_step"], found["needed_count"]) == (NEAR, "watch", 1)
+    assert (found["threshold_status"], found["ladder_step"], found["needed_count"]) == (NEAR, "watch", 1)
 
 
 def test_places_without_an_event_are_clear() -> None:
     found = status(shares(), day("2026-06-01"), LAW_OF_FIVE)
-    assert (found["status"], found["confirmed_count"], found["needed_count"]) == ("clear", 0, 5)
+    assert (found["threshold_status"], found["confirmed_count"], found["needed_count"]) == ("clear", 0, 5)
     assert pd.isna(found["ladder_step"])
 
 
