@@ -82,11 +82,11 @@ def _reasons_by_text(texts: pd.Series) -> dict[str, Flags]:
 
 def join_reasons(says: dict[str, Flags]) -> list[tuple[str, ...]]:
     """Names of the reasons that hold for each row; rows of one combination share one tuple."""
-    table = np.column_stack([says[name] for name in REASONS])
-    patterns, back = np.unique(table, axis=0, return_inverse=True)
-    names = np.array(list(REASONS), dtype=object)
-    tuples = [tuple(names[pattern].tolist()) for pattern in patterns]
-    return [tuples[i] for i in back.ravel().tolist()]
+    names = list(REASONS)
+    codes = sum((says[name].astype(np.int64) << i for i, name in enumerate(names)), np.int64(0))
+    distinct, back = np.unique(codes, return_inverse=True)
+    tuples = [tuple(name for i, name in enumerate(names) if code >> i & 1) for code in distinct.tolist()]
+    return [tuples[i] for i in back.tolist()]
 
 
 def state_of(reasons: Sequence[str]) -> str:

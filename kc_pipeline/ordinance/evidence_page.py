@@ -92,7 +92,7 @@ def _rule(rule: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _event_heads(event: Mapping[str, Any]) -> Sequence[str]:
-    heads = ["number", "reported", "what", "counts for", "why not", "tied by", "record"]
+    heads = ["number", "reported", "what", "in the window of", "why not", "tied by", "record"]
     return [*heads, "source row"] if "source" in event else heads
 
 

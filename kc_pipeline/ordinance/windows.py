@@ -10,6 +10,7 @@ from datetime import date
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from kc_pipeline.ordinance.rules import Rule
 
@@ -20,8 +21,10 @@ NEVER = 2**31
 
 
 def day_numbers(days: Iterable[date]) -> Days:
-    """Days as numbers."""
-    return np.array(list(days), dtype="datetime64[D]").astype(np.int64)
+    """Days as numbers; each distinct day is converted once."""
+    codes, distinct = pd.factorize(np.array(list(days), dtype=object))
+    numbers: Days = np.array(distinct, dtype="datetime64[D]").astype(np.int64)[codes]
+    return numbers
 
 
 def day_number(day: date) -> int:

@@ -1,6 +1,7 @@
 """The ordinance through the command line: what counts at the model case, its packet, and a case from objection to hearing."""
 
 import json
+import shutil
 from importlib import resources
 from pathlib import Path
 
@@ -17,8 +18,6 @@ MODEL_CASE = "EXPRESS STOP"
 @pytest.fixture
 def copied_city(finished_run: tuple[Path, str], tmp_path: Path) -> Path:
     """A finished run to work on."""
-    import shutil
-
     return Path(shutil.copytree(finished_run[0], tmp_path / "data"))
 
 
@@ -28,6 +27,12 @@ def packet(folder: Path, *words: str, environ: dict[str, str] | None = None) -> 
     assert done.returncode == 0, done.stdout + done.stderr
     path = Path(done.stdout.replace("\n", "").rpartition("kept in ")[2].strip())
     return json.loads((path / "packet.json").read_text()), path
+
+
+def add(folder: Path, *words: str) -> None:
+    """Record a step of the model case."""
+    done = kc(folder, "case", "add", MODEL_CASE, *words, "--by", "NSD-7")
+    assert done.returncode == 0, done.stderr
 
 
 def counted(made: dict) -> dict[str, int]:
@@ -63,7 +68,8 @@ def test_the_published_status_is_that_of_the_packet_and_of_the_listed_events(fin
             sa.text(
                 "select s.rule_id, s.confirmed_count, count(e.event_id) from v1_threshold_status s left join v1_threshold_events e "
                 "on e.business_parcel_id = s.business_parcel_id and e.rule_set_id = s.rule_set_id and e.count_state = 'counts' "
-                "and instr(';' || e.rule_ids || ';', ';' || s.rule_id || ';') > 0 group by s.business_parcel_id, s.rule_id, s.confirmed_count"
+                "and instr(';' || e.rule_ids || ';', ';' || s.rule_id || ';') > 0 "
+                "group by s.business_parcel_id, s.rule_id, s.confirmed_count"
             )
         ).all()
     assert len(listed) == len(status)
@@ -95,20 +101,20 @@ def test_the_same_packet_twice_is_the_same_bytes(copied_city: Path) -> None:
 def test_an_objection_changes_the_count_by_one_and_leaves_a_trace(copied_city: Path) -> None:
     before, _ = packet(copied_city)
     event = next(e for e in before["matters"][0]["events"] if e["state"] == "counts" and len(e["in_window_of"]) == 2)["event_id"]
-    objected = kc(copied_city, "case", "add", MODEL_CASE, "objection", "--by", "NSD-7", "--event", event, "--ground", "off_premises")
-    assert objected.returncode == 0, objected.stderr
+    add(copied_city, "objection", "--event", event, "--ground", "off_premises")
     pending, _ = packet(copied_city)
     assert counted(pending) == {rule: count - 1 for rule, count in counted(before).items()}
-    assert kc(copied_city, "case", "add", MODEL_CASE, "decision", "--by", "NSD-7", "--refers-to", "1", "--outcome", "rejected").returncode == 0
+    add(copied_city, "decision", "--refers-to", "1", "--outcome", "rejected")
     assert counted(packet(copied_city)[0]) == counted(before)
-    assert kc(copied_city, "case", "add", MODEL_CASE, "objection", "--by", "NSD-7", "--event", event, "--ground", "other").returncode == 0
-    assert kc(copied_city, "case", "add", MODEL_CASE, "decision", "--by", "NSD-7", "--refers-to", "3", "--outcome", "accepted").returncode == 0
+    add(copied_city, "objection", "--event", event, "--ground", "other")
+    add(copied_city, "decision", "--refers-to", "3", "--outcome", "accepted")
     after, _ = packet(copied_city)
     assert counted(after) == counted(pending)
     assert [step["step"] for step in after["case_steps"]] == ["objection", "decision", "objection", "decision"]
     assert "objection_accepted" in next(e for e in after["matters"][0]["events"] if e["event_id"] == event)["reasons"]
     assert "4 steps, the chain holds" in kc(copied_city, "case", "verify").stdout
-    assert kc(copied_city, "evidence", "--packet", before["packet_id"]).returncode == 0, "an older packet can be made again with the steps it knew"
+    again = kc(copied_city, "evidence", "--packet", before["packet_id"])
+    assert again.returncode == 0, "an older packet can be made again with the steps it knew"
     ledger = copied_city / "sandbox" / "cases" / "ledger.jsonl"
     ledger.write_bytes(ledger.read_bytes().replace(b"rejected", b"accepted", 1))
     assert "line 2: the chain is broken" in kc(copied_city, "case", "verify").stderr

@@ -81,7 +81,8 @@ def test_a_call_within_the_hour_of_a_report_is_about_its_incident(minutes: int, 
 
 
 def test_a_call_near_the_time_of_occurrence_is_about_the_incident() -> None:
-    rows = shares({"at": NOON, "occurred_local": NOON - timedelta(hours=5), "event_id": "report"}, call(at=NOON - timedelta(hours=5), event_id="call"))
+    earlier = NOON - timedelta(hours=5)
+    rows = shares({"at": NOON, "occurred_local": earlier, "event_id": "report"}, call(at=earlier, event_id="call"))
     assert states(rows).loc[("call", PLACE), "duplicate_of"] == "report"
 
 
@@ -162,15 +163,21 @@ def test_the_two_records_of_an_incident_under_two_numbers_are_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"category": "drugs"}, {"block_key": "1100 LOCUST ST"}, {"at": NOON + timedelta(minutes=1)}, {"reported_clock": "date_only"}, {"record_systems": "open"}]
+    "other",
+    [
+        {"category": "drugs"}, {"block_key": "1100 LOCUST ST"}, {"at": NOON + timedelta(minutes=1)}, {"reported_clock": "date_only"},
+        {"record_systems": "open"},
+    ],
 )  # fmt: skip
 def test_records_that_differ_are_not_paired(other: dict) -> None:
-    rows = shares({"event_id": "open", "precision": "BLOCK", "record_systems": "open", "at": NOON}, {"event_id": "exact", "at": NOON} | other)
+    opened = {"event_id": "open", "precision": "BLOCK", "record_systems": "open", "at": NOON}
+    rows = shares(opened, {"event_id": "exact", "at": NOON} | other)
     assert pair_records(rows).empty
 
 
 def test_as_many_open_records_are_paired_as_there_are_exact_ones() -> None:
-    rows = shares(*({"event_id": f"open {i}", "record_systems": "open", "precision": "BLOCK"} for i in range(3)), {"event_id": "exact"})
+    opened = ({"event_id": f"open {i}", "record_systems": "open", "precision": "BLOCK"} for i in range(3))
+    rows = shares(*opened, {"event_id": "exact"})
     assert pair_records(rows)[["event_id", "exact_event_id"]].to_numpy().tolist() == [["open 0", "exact"]]
 
 

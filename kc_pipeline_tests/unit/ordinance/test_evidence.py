@@ -20,7 +20,8 @@ from kc_pipeline.ordinance.timeline import Finding, prepare, states_on
 from kc_pipeline.ordinance.windows import day_number
 
 AS_OF = day("2026-06-01")
-SHOP = {"business_parcel_id": PLACE, "parcel_id": "1", "business_names": "A & B <SHOP>", "business_types": "GROCERY", "address": "1000 LOCUST ST"}
+SHOP = {"business_parcel_id": PLACE, "parcel_id": "1", "business_names": "A & B <SHOP>", "business_types": "GROCERY"}
+SHOP["address"] = "1000 LOCUST ST"
 VERIFIED = replace(LAW, verified=True)
 ROWS = (
     {"event_id": "police_reports:1", "at": day("2026-05-01")},
@@ -33,12 +34,14 @@ ROWS = (
 STEP = CaseStep(1, "2026-05-30T12:00:00+00:00", "2026-05-30", PLACE, "visit", "NSD-1", note="spoke with the clerk", sha256="a" * 64)
 
 
-def packet(level: str = "owner-safe", law: RuleSet = VERIFIED, *findings: Finding, is_blocked: bool = False, as_of: date = AS_OF) -> dict[str, Any]:
+def packet(
+    level: str = "owner-safe", law: RuleSet = VERIFIED, *findings: Finding, is_blocked: bool = False, as_of: date = AS_OF
+) -> dict[str, Any]:
     rows = shares(*ROWS)
     states = states_on(prepare(judge_events(rows, law), pair_records(rows), law), findings, day_number(as_of), law)
     states = states.assign(
-        record_disagreement=pd.NA, source_category="13A", row_hash="b" * 64, address="1000 LOCUST ST", data_set="reports", pull_id="000001", page=0,
-        line=states.index, page_sha256="c" * 64,
+        record_disagreement=pd.NA, source_category="13A", row_hash="b" * 64, address="1000 LOCUST ST", data_set="reports",
+        pull_id="000001", page=0, line=states.index, page_sha256="c" * 64,
     )  # fmt: skip
     matter = Matter(law, states, threshold_status(states, pd.Index([PLACE]), law, as_of))
     return make_packet(SHOP, as_of, level, [matter], [STEP], {"lake_versions": {"core/event_attribution": 3}}, is_blocked=is_blocked)
@@ -68,14 +71,16 @@ def test_a_hearing_packet_shows_every_event_with_its_reasons_and_its_source() ->
     }
     assert found["police_reports:4"]["in_window_of"] == []
     assert found["police_reports:1"]["in_window_of"] == ["violent-and-one-more", "five-in-180-days"]
-    assert found["police_reports:1"]["source"] == {"data_set": "reports", "pull_id": "000001", "page": 0, "line": 0, "page_sha256": "c" * 64}
+    source = {"data_set": "reports", "pull_id": "000001", "page": 0, "line": 0, "page_sha256": "c" * 64}
+    assert found["police_reports:1"]["source"] == source
     assert found["police_reports:1"]["row_hash"] == "b" * 64
 
 
 def test_the_counts_of_a_packet_are_those_of_its_events() -> None:
     made = packet("hearing")
     for rule in made["matters"][0]["rules"]:
-        listed = [event for event in events(made).values() if event["state"] == "counts" and rule["id"] in event["in_window_of"]]
+        in_window = [event for event in events(made).values() if rule["id"] in event["in_window_of"]]
+        listed = [event for event in in_window if event["state"] == "counts"]
         assert rule["confirmed_count"] == len(listed) == 2
 
 
@@ -96,7 +101,7 @@ def test_without_verified_law_everything_is_provisional_and_there_is_no_hearing_
     assert made["label"].startswith("PROVISIONAL")
     assert b"PROVISIONAL" in evidence_page(made)
     assert packet("owner-safe")["label"] is None
-    with pytest.raises(NoPacketError, match="48-51 of 2025.*verified"):
+    with pytest.raises(NoPacketError, match=r"48-51 of 2025.*verified"):
         packet("hearing", LAW)
 
 
@@ -115,7 +120,8 @@ def test_without_law_or_level_there_is_no_packet() -> None:
 
 def test_an_accepted_objection_takes_the_event_out_and_the_packet_says_so() -> None:
     before = packet("hearing")
-    after = packet("hearing", VERIFIED, Finding(0, PLACE, "police_reports:2", "objected"), Finding(1, PLACE, "police_reports:2", "accepted"))
+    said = [Finding(i, PLACE, "police_reports:2", kind) for i, kind in enumerate(("objected", "accepted"))]
+    after = packet("hearing", VERIFIED, *said)
     counts = [made["matters"][0]["rules"][0]["confirmed_count"] for made in (before, after)]
     assert counts == [2, 1]
     assert events(after)["police_reports:2"]["reasons"] == ["objection_accepted"]

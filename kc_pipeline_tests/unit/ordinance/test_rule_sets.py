@@ -21,7 +21,8 @@ def test_our_rule_sets_follow_each_other_and_none_is_verified() -> None:
     assert (before.effective_to, now.effective_from, now.effective_to) == (date(2025, 11, 12), date(2025, 11, 13), None)
     assert not before.verified
     assert not now.verified
-    assert [(rule.window_days, rule.window_months, rule.min_count, rule.min_violent) for rule in now.rules] == [(None, 6, 2, 1), (180, None, 5, 0)]
+    figures = [(rule.window_days, rule.window_months, rule.min_count, rule.min_violent) for rule in now.rules]
+    assert figures == [(None, 6, 2, 1), (180, None, 5, 0)]
     assert [rule.min_count for rule in before.rules] == [3, 7]
 
 
@@ -58,7 +59,7 @@ MISTAKES = [
     ('id = "seven-in-180-days"', 'id = "three-in-30-days"', "rule 'three-in-30-days' occurs twice", ""),
     ("effective_to = 2025-11-12", "effective_to = 2025-11-13", "overlaps '48-51 of 2015'", "effective_from = 2025-11-13"),
     ("effective_to = 2025-11-12", "", "overlaps '48-51 of 2015'", "effective_from = 2025-11-13"),
-    ("effective_to = 2025-11-12", "effective_to = 2025-11-11", "is in force between 2025-11-11 and 2025-11-13", "effective_from = 2025-11-13"),
+    ("effective_to = 2025-11-12", "effective_to = 2025-11-11", "in force between 2025-11-11 and 2025-11-13", "effective_from = 2025-11-13"),
     ("effective_to = 2025-11-12", "effective_to = 2014-01-01", "is before effective_from", "effective_to = 2014-01-01"),
     ("effective_from = 2015-03-01", "effective_from = 2015-03-01T00:00:00", "no date", "effective_from = 2015"),
     ("effective_from = 2015-03-01", "", "effective_from is missing", "[[rule_set]]"),
