@@ -98,6 +98,23 @@ def add(business: str, step: str, source: str | None, recorded_by: str, **facts:
 
 
 @case.command()
+@click.argument("business")
+@_SOURCE
+@click.option("--from", "first", type=_DAY, required=True, help="First day.")
+@click.option("--to", "last", type=_DAY, help="Last day; default: the newest that was counted.")
+def replay(business: str, source: str | None, first: datetime, last: datetime | None) -> None:
+    """Show how the counts of a place changed from day to day, with what was known on each of them."""
+    from kc_pipeline import report, report_case
+    from kc_pipeline.defs.steps import evidence as steps
+
+    platform = _platform(source)
+    with _told():
+        place = steps.find_business_parcel(platform, business)
+        changes = steps.replay_place(platform, place, first.date(), last.date() if last else steps.newest_day(platform))
+        report_case.print_replay(report.wide_console(), place, changes.to_dict("records"))
+
+
+@case.command()
 @_SOURCE
 def verify(source: str | None) -> None:
     """Check the ledger's chain, and that every kept packet's steps are still in it."""

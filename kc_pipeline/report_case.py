@@ -1,7 +1,7 @@
 """What the terminal shows of evidence packets and case steps."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -57,6 +57,20 @@ def _print_events(console: Console, matter: Mapping[str, Any]) -> None:
         table.add_row(
             event["report_date"], event["event_id"], kind, event["state"], why, ", ".join(event["in_window_of"]), event["precision"]
         )
+    console.print(table)
+
+
+def print_replay(console: Console, place: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> None:
+    """Counts of a place, a line for each stretch of days on which they stood; days without any are left out."""
+    table = Table("rule", "from", "up to", title=f"{escape(place['business_names'])}, {escape(place['address'])}")
+    for column in ("counted", "violent", "possible"):
+        table.add_column(column, justify="right")
+    table.add_column("met")
+    for row in changes:
+        last = row["to_day"].date() - timedelta(days=1)
+        counts = (str(row[name]) for name in ("confirmed_count", "confirmed_violent_count", "possible_count"))
+        met = "met" if row["is_met"] else ""
+        table.add_row(f"{row['rule_id']} ({row['rule_set_id']})", str(row["from_day"].date()), str(last), *counts, met)
     console.print(table)
 
 

@@ -527,7 +527,7 @@ _ALL = (
     Column(
         "ladder_step",
         _T.TEXT,
-        "Step of the rule set's ladder that the counts reach: 'watch', 'notice', 'plan' or 'review'; missing where none.",
+        "Step of the rule set's ladder that the counts reach: 'watch', 'notice', 'plan' or 'review'; no higher than 'watch' where blocked; missing where none.",
         values=("watch", "notice", "plan", "review"),
     ),
     Column(

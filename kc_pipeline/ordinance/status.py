@@ -3,11 +3,12 @@
 from datetime import date
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from kc_pipeline.ordinance.clock import in_window
 from kc_pipeline.ordinance.dwellings import has_dwelling
-from kc_pipeline.ordinance.rules import RuleSet
+from kc_pipeline.ordinance.rules import STEPS, RuleSet
 
 _TIED = ("EXACT", "NEAR")
 
@@ -35,10 +36,10 @@ def list_events(states: pd.DataFrame, rule_set: RuleSet, as_of: date) -> pd.Data
 
 
 def block_escalation(status: pd.DataFrame, business_parcels: pd.DataFrame, parcels: pd.DataFrame, cleared: frozenset[str]) -> pd.DataFrame:
-    """Add has_dwelling, is_dwelling_reviewed and is_escalation_blocked to status rows.
+    """Add has_dwelling, is_dwelling_reviewed and is_escalation_blocked to status rows; blocked places climb no step but the first.
 
     Args:
-        status: rows with business_parcel_id.
+        status: rows with business_parcel_id and ladder_step.
         business_parcels: rows of core/business_parcels.
         parcels: rows of clean/parcels with parcel_id and land_use_code.
         cleared: places that a person looked into and cleared.
@@ -48,4 +49,10 @@ def block_escalation(status: pd.DataFrame, business_parcels: pd.DataFrame, parce
     lived_in = status["business_parcel_id"].map(of_place).astype("boolean")
     is_reviewed = status["business_parcel_id"].isin(cleared)
     blocked = lived_in.fillna(value=True).to_numpy(bool) & ~is_reviewed.to_numpy()
-    return status.assign(has_dwelling=lived_in, is_dwelling_reviewed=is_reviewed, is_escalation_blocked=blocked)
+    held = cap_steps(status["ladder_step"], blocked)
+    return status.assign(ladder_step=held, has_dwelling=lived_in, is_dwelling_reviewed=is_reviewed, is_escalation_blocked=blocked)
+
+
+def cap_steps(steps: pd.Series, blocked: npt.NDArray[np.bool_]) -> pd.Series:
+    """Steps of the ladder, those that are blocked no higher than the first."""
+    return steps.mask(blocked & steps.notna().to_numpy(), STEPS[0])

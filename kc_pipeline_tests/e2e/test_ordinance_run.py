@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from datetime import date
 from importlib import resources
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 from kc_runs import kc, platform
 
 from kc_pipeline.catalog.countability import REASONS
+from kc_pipeline.defs.steps import evidence
 from kc_pipeline.defs.steps.frames import read_frame
 
 MODEL_CASE = "EXPRESS STOP"
@@ -143,3 +146,19 @@ def test_a_verified_rule_set_gives_a_hearing_packet_and_a_notice_its_due_day(cop
     assert added.returncode == 0, added.stderr
     shown = kc(copied_city, "case", "show", MODEL_CASE, environ=environ)
     assert "2026-07-11" in shown.stdout, "ten days from the notice"
+
+
+def test_a_replay_of_days_says_what_was_published_on_the_day(finished_run: tuple[Path, str]) -> None:
+    stores = platform(finished_run[0])
+    status = read_frame(stores, "marts/threshold_status").set_index(["business_parcel_id", "rule_id"])
+    as_of = date(2026, 7, 1)
+    place = evidence.find_business_parcel(stores, MODEL_CASE)
+    changes = evidence.replay_place(stores, place, date(2026, 5, 1), as_of)
+    on_the_day = changes[changes["to_day"] > pd.Timestamp(as_of)].set_index("rule_id")
+    for rule in ("violent-and-one-more", "five-in-180-days"):
+        published = status.loc[(place["business_parcel_id"], rule)]
+        for name in ("confirmed_count", "confirmed_violent_count", "possible_count"):
+            assert on_the_day.loc[rule, name] == published[name]
+    shown = kc(finished_run[0], "case", "replay", MODEL_CASE, "--from", "2026-05-01").stdout
+    assert "five-in-180-days" in shown
+    assert str(int(on_the_day.loc["five-in-180-days", "possible_count"])) in shown

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kc_pipeline.catalog.geography import TIME_ZONE
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps.ordinance import COUNT_INPUTS, case_ledger, rule_sets, states_of_day
+from kc_pipeline.defs.steps.ordinance import COUNT_INPUTS, case_ledger, first_day_needed, read_incidents, rule_sets, states_of_day
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,24 +62,44 @@ def make_packet(
 
     from kc_pipeline.ordinance import cases, evidence
     from kc_pipeline.ordinance.clock import threshold_status
-    from kc_pipeline.ordinance.dwellings import has_dwelling
     from kc_pipeline.ordinance.rules import rule_sets_on
+    from kc_pipeline.ordinance.status import block_escalation
 
     versions = platform.lake.versions(COUNT_INPUTS) if versions is None else versions
     steps, found = case_ledger(platform).steps(upto), place["business_parcel_id"]
-    matters = []
+    parcels = platform.lake.read("clean/parcels", columns=["parcel_id", "land_use_code"], version=versions["clean/parcels"]).to_pandas()
+    one_place = pd.DataFrame([{name: place[name] for name in _PLACE}]).astype("str")
+    cleared = cases.cleared_dwellings(steps, max([as_of, *(step.known_from for step in steps)]))
+    matters, is_blocked = [], True
     for rule_set in rule_sets_on(rule_sets(platform), as_of):
         since = as_of - timedelta(days=evidence.PERIOD_DAYS)
         states = states_of_day(platform, rule_set, as_of, cases.findings(steps, known_by=as_of), versions, found, since)
-        matters.append(
-            evidence.Matter(rule_set, _with_pages(platform, states), threshold_status(states, pd.Index([found]), rule_set, as_of))
-        )
-    parcels = platform.lake.read("clean/parcels", columns=["parcel_id", "land_use_code"], version=versions["clean/parcels"]).to_pandas()
-    lived_in = has_dwelling(pd.DataFrame([{name: place[name] for name in _PLACE}]).astype("str"), parcels).iloc[0]
-    is_cleared = found in cases.cleared_dwellings(steps, max([as_of, *(step.known_from for step in steps)]))
-    is_blocked = not is_cleared and (pd.isna(lived_in) or bool(lived_in))
+        counted = threshold_status(states, pd.Index([found]), rule_set, as_of)
+        status = block_escalation(counted, one_place, parcels, cleared)
+        is_blocked = bool(status["is_escalation_blocked"].any())
+        matters.append(evidence.Matter(rule_set, _with_pages(platform, states), status))
     shown = {name: place[name] for name in _PLACE}
     return evidence.make_packet(shown, as_of, level, matters, steps, {"lake_versions": dict(versions)}, is_blocked=is_blocked)
+
+
+def replay_place(platform: Platform, place: Mapping[str, Any], first: date, last: date) -> "pd.DataFrame":
+    """How the counts of a place changed over a range of days, as they stood on each of them: rows of `clock.replay`, by rule set."""
+    import pandas as pd
+
+    from kc_pipeline.ordinance import cases
+    from kc_pipeline.ordinance.clock import replay
+    from kc_pipeline.ordinance.countability import judge_events
+    from kc_pipeline.ordinance.incidents import pair_records
+    from kc_pipeline.ordinance.timeline import prepare, segments
+    from kc_pipeline.ordinance.windows import day_number
+
+    said, parts = cases.findings(case_ledger(platform).steps()), []
+    for rule_set in rule_sets(platform):
+        incidents = read_incidents(platform, first_day_needed(rule_set, first), last, place=place["business_parcel_id"])
+        prepared = prepare(judge_events(incidents.shares, rule_set), pair_records(incidents.events), rule_set)
+        pieces = segments(prepared, said, rule_set, day_number(last))
+        parts.append(replay(pieces, rule_set, first, last).assign(rule_set_id=rule_set.id))
+    return pd.concat(parts, ignore_index=True)
 
 
 def keep_packet(platform: Platform, packet: Mapping[str, Any]) -> Path:
