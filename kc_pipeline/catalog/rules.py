@@ -50,6 +50,8 @@ _IMPLIED = {
     *((f"clean/{feed}", "month") for feed in EVENT_FEEDS),
     *(("marts/business_risk", count_column(feed, max(WINDOWS_DAYS))) for feed in EVENT_FEEDS),
     ("marts/source_quality", "received_count"),
+    ("marts/threshold_status", "confirmed_count"),
+    ("marts/threshold_status", "needed_count"),
 }
 # Key columns that may be missing: the unattributed rest of an event stands at no place, and a row may have no address.
 _KEYS_THAT_MAY_LACK = {("core/event_attribution", "business_parcel_id"), ("core/located_addresses", "address")}

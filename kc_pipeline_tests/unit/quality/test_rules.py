@@ -26,6 +26,7 @@ GOOD: Row = {
     "file_line": 2,
     "log_contribution": 0.0, "risk_multiplier": 1.0,
     "attribution_method": "parcel_key", "precision": "EXACT", "latitude": 39.1, "longitude": -94.6,
+    "needed_count": 0, "not_counted_reasons": "", "duplicate_of": None,
 }  # fmt: skip
 OF_TYPE: dict[Type, object] = {
     Type.TEXT: "x", Type.INTEGER: 1, Type.NUMBER: 1.0, Type.BOOLEAN: True, Type.DATE: DAY,
@@ -60,6 +61,22 @@ BREAKS: dict[str, Row] = {
     "towns_are_the_city": {"city": "RAYTOWN"},
     "zip_codes_are_of_the_city": {"zip_code": "66062"},
     "homicides_are_reports": {"homicide_count_365d": 2},
+    "what_is_missing_follows_from_the_counts": {"needed_count": 1},
+    "confirmed_violent_count_is_in_range": {
+        "confirmed_violent_count": -1,
+        "min_violent_count": 0,
+        "needed_count": 1,
+        "threshold_status": "near",
+    },
+    "threshold_status_is_known": {
+        "threshold_status": "never heard of",
+        "confirmed_count": 0,
+        "confirmed_violent_count": 0,
+        "needed_count": 1,
+    },
+    "what_counts_is_exact_and_unopposed": {"not_counted_reasons": "x"},
+    "count_state_is_known": {"count_state": "never heard of", "not_counted_reasons": "x"},
+    "precision_is_known": {"precision": "never heard of", "count_state": "possible", "not_counted_reasons": "x"},
     "zip_code_has_its_form": {"zip_code": "641060"},
     "no_location_reason_is_known": {"latitude": None, "longitude": None, "no_location_reason": "never heard of"},
     "division_is_known": {"division": "never heard of", "source_division": None},
