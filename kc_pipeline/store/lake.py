@@ -169,7 +169,7 @@ class Lake:
             ContractError: a column, type, null or repeated key does not fit the contract.
         """
         contract = TABLES[table]
-        rows = _checked(contract, rows)
+        rows = checked_rows(contract, rows)
         if contract.partition is None:
             changed = [] if "" in self.intact_partitions(table) and _same_rows(contract, self.read(table), rows) else [""]
         else:
@@ -305,7 +305,12 @@ def _same_rows(contract: Table, old: pa.Table, new: pa.Table) -> bool:
     return bool(canonical_rows(contract, old).equals(canonical_rows(contract, new)))
 
 
-def _checked(contract: Table, rows: pa.Table) -> pa.Table:
+def checked_rows(contract: Table, rows: pa.Table) -> pa.Table:
+    """Rows in the contract's columns and types.
+
+    Raises:
+        ContractError: a column, type, null or repeated key does not fit the contract.
+    """
     schema = to_arrow(contract)
     missing = [name for name in schema.names if name not in rows.column_names]
     extra = [name for name in rows.column_names if name not in schema.names]

@@ -2,14 +2,13 @@
 
 Every publish appends whole snapshots to `<mart>_history` and then moves one pointer row per mart by compare-and-set, all
 in one transaction.  The `v1_*` views read what the pointers name, so a reader sees one snapshot or the next, never a mix,
-and an older snapshot is a plain WHERE on the history.
+and an older snapshot is a plain WHERE on the history.  Tables and views are made in `warehouse_schema.py`.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -17,17 +16,16 @@ import sqlalchemy as sa
 
 from kc_pipeline.catalog.render import to_arrow, to_sqlalchemy
 from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS
+from kc_pipeline.store import bulk
+from kc_pipeline.store.engines import WarehouseError, for_writing, is_locked_out, location, open_engine
+from kc_pipeline.store.lake import checked_rows
+from kc_pipeline.store.warehouse_schema import COUNTER, HISTORIES, POINTERS, SNAPSHOTS, prepare
 
-PUBLISHED_MARTS: Mapping[str, str] = {
-    "marts/business_risk": "v1_business_risk_current",
-    "marts/business_risk_factors": "v1_business_risk_factors",
-    "marts/threshold_status": "v1_threshold_status",
-    "marts/threshold_events": "v1_threshold_events",
-    "marts/source_quality": "v1_source_quality",
-}
+__all__ = ["PUBLISHED_MARTS", "Publication", "PublishConflictError", "Warehouse", "WarehouseError"]
 
 
-class PublishConflictError(RuntimeError):
+class PublishConflictError(WarehouseError):
     """Another run published in between; nothing of this publish is visible."""
 
 
@@ -38,7 +36,7 @@ class Publication:
     Attributes:
         snapshots: mart -> snapshot id that is in the warehouse now.
         row_counts: mart -> rows newly written (0 where the snapshot was there already).
-        is_current: whether the v1 views show these snapshots (an older as_of is only added to the history).
+        is_current: whether the v1 views show these snapshots (an older day is only added to the history).
     """
 
     snapshots: Mapping[str, str]
@@ -53,157 +51,157 @@ class Warehouse:
         """Open the database and create what is missing.
 
         Args:
-            url: SQLAlchemy URL; a SQLite file's folder is created.
+            url: SQLAlchemy URL, `sqlite:///file` or `postgresql://...`; a SQLite file's folder is created.
+
+        Raises:
+            WarehouseError: the URL cannot be used, or the tables cannot be brought up to date now.
         """
-        parsed = sa.make_url(url)
-        if parsed.get_backend_name() == "sqlite" and parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        self.engine = sa.create_engine(parsed)
-        if parsed.get_backend_name() == "sqlite":
-            sa.event.listen(self.engine, "connect", _make_durable)
-        self._metadata = sa.MetaData()
-        self._snapshots = sa.Table(
-            "snapshots", self._metadata,
-            sa.Column("mart", sa.Text, primary_key=True),
-            sa.Column("snapshot_id", sa.Text, primary_key=True),
-            sa.Column("as_of", sa.Date, nullable=False),
-            sa.Column("run_id", sa.Text, nullable=False),
-            sa.Column("row_count", sa.BigInteger, nullable=False),
-            sa.Column("published_utc", sa.DateTime(timezone=True), nullable=False),
-            sa.Column("lake_versions", sa.Text, nullable=False, comment="JSON: lake table -> Delta version it was made from"),
-        )  # fmt: skip
-        self._pointers = sa.Table(
-            "current_snapshot", self._metadata,
-            sa.Column("mart", sa.Text, primary_key=True),
-            sa.Column("snapshot_id", sa.Text, nullable=False),
-            sa.Column("as_of", sa.Date, nullable=False),
-        )  # fmt: skip
-        self._histories = {mart: _history_table(mart, self._metadata) for mart in PUBLISHED_MARTS}
-        self._metadata.create_all(self.engine)
-        self._create_views(self._add_columns())
+        self.engine = open_engine(url)
+        self._writer = for_writing(self.engine)
+        prepare(self.engine)
 
     @property
     def location(self) -> str:
-        """Where the database is, without any password."""
-        return self.engine.url.database or "" if self.engine.name == "sqlite" else self.engine.url.render_as_string(hide_password=True)
+        """Where the database is, without user or password."""
+        return location(self.engine)
 
     def next_snapshot_id(self) -> str:
-        """An id after every published one, whatever the clock says."""
-        with self.engine.connect() as connection:
-            newest = connection.scalar(sa.select(sa.func.max(self._snapshots.c.snapshot_id)))
-        return f"s{int(newest[1:]) + 1 if newest else 1:010d}"
+        """An id after every one given out or published, whatever the clock says; no other run gets the same."""
+        with self._writer.begin() as connection:
+            given = int(connection.execute(sa.select(COUNTER.c.newest).with_for_update()).scalar_one())
+            published = connection.scalar(sa.select(sa.func.max(SNAPSHOTS.c.snapshot_id)))
+            newest = max(given, int(published[1:]) if published else 0) + 1
+            connection.execute(sa.update(COUNTER).values(newest=newest))
+        return f"s{newest:010d}"
 
     def publish(
         self, marts: Mapping[str, pa.Table], as_of: date, run_id: str, published_utc: datetime, lake_versions: Mapping[str, int | None]
     ) -> Publication:
-        """Add snapshots and, unless a later day is current, show them.
+        """Add snapshots and, unless a later one is current, show them.
+
+        A snapshot that is in the warehouse already is not written again.  The day before, and on one day the id, decides
+        what is later.
 
         Args:
-            marts: mart -> all its rows for the day, each mart with one snapshot_id.
+            marts: mart -> all its rows for the day, each mart with one snapshot_id; a mart without rows is shown as empty.
             as_of: the day.
             run_id: run that publishes.
             published_utc: when.
             lake_versions: Delta versions that the marts were made from.
 
         Raises:
-            PublishConflictError: another run took the snapshot id or moved a pointer meanwhile.
+            ContractError: rows do not fit their mart's contract; nothing was written.
+            PublishConflictError: another run moved a pointer or published one of the snapshots meanwhile.
+            WarehouseError: a snapshot id stands for other rows there.
         """
-        ids = {mart: _only_snapshot(mart, rows) for mart, rows in marts.items()}
+        marts = {mart: _in_order_of_key(mart, rows) for mart, rows in sorted(marts.items())}
+        ids = _snapshot_ids(marts, as_of)
+        seen = self._pointers()
+        is_current = all(mart not in seen or (seen[mart].as_of, seen[mart].snapshot_id) <= (as_of, ids[mart]) for mart in marts)
         written = dict.fromkeys(marts, 0)
         try:
-            with self.engine.begin() as connection:
-                pointers = {row.mart: row for row in connection.execute(sa.select(self._pointers))}
-                current = all(mart not in pointers or pointers[mart].as_of <= as_of for mart in marts)
+            with self._writer.begin() as connection:
                 for mart, rows in marts.items():
-                    if not self._is_published(connection, mart, ids[mart]):
-                        connection.execute(sa.insert(self._histories[mart]), rows.to_pylist())
+                    if not self._is_held(connection, mart, ids[mart], as_of, rows.num_rows):
                         connection.execute(
-                            sa.insert(self._snapshots).values(
+                            sa.insert(SNAPSHOTS).values(
                                 mart=mart, snapshot_id=ids[mart], as_of=as_of, run_id=run_id, row_count=rows.num_rows,
                                 published_utc=published_utc, lake_versions=json.dumps(dict(lake_versions), sort_keys=True),
                             )
                         )  # fmt: skip
+                        bulk.append(connection, HISTORIES[mart], rows)
                         written[mart] = rows.num_rows
-                    if current:
-                        self._move_pointer(connection, mart, pointers.get(mart), ids[mart], as_of)
-        except sa.exc.IntegrityError as error:
-            raise PublishConflictError(f"snapshots {sorted(set(ids.values()))}: another run published them first; run again") from error
-        return Publication(ids, written, current)
+                for mart in marts if is_current else ():
+                    self._move_pointer(connection, mart, seen.get(mart), ids[mart], as_of)
+        except sa.exc.DBAPIError as error:
+            if isinstance(error, sa.exc.IntegrityError):
+                raise PublishConflictError(f"{_listed(ids)} of {as_of}: another run published them first; run again") from error
+            if is_locked_out(error):
+                raise PublishConflictError(f"{_listed(ids)} of {as_of}: another run is publishing and did not end; run again") from error
+            raise
+        return Publication(ids, written, is_current)
 
     def read_view(self, view: str) -> pa.Table:
-        """All rows of a v1 view, in the contract's types.
+        """All rows of a view, in its contract's types.
 
         Raises:
             KeyError: there is no such view.
         """
-        marts = {name: mart for mart, name in PUBLISHED_MARTS.items()}
-        if view not in marts:
-            raise KeyError(f"no view {view!r}; there are {sorted(marts)}")
-        columns = [sa.column(c.name, c.type) for c in self._histories[marts[view]].columns]
-        with self.engine.connect() as connection:
-            rows = connection.execute(sa.select(*columns).select_from(sa.table(view))).mappings().all()
-        return pa.Table.from_pylist([dict(row) for row in rows], schema=to_arrow(TABLES[marts[view]]))
+        if view not in VIEWS:
+            raise KeyError(f"no view {view!r}; there are {sorted(VIEWS)}")
+        contract = VIEWS[view].contract
+        named = to_sqlalchemy(contract, view, sa.MetaData())
+        return self._read(sa.select(*named.columns), to_arrow(contract))
 
-    def _is_published(self, connection: sa.Connection, mart: str, snapshot_id: str) -> bool:
-        where = (self._snapshots.c.mart == mart) & (self._snapshots.c.snapshot_id == snapshot_id)
-        return bool(connection.scalar(sa.select(sa.exists().where(where))))
+    def read_snapshot(self, mart: str, snapshot_id: str) -> pa.Table:
+        """Rows of one snapshot as the warehouse holds them; none if it was never published or was pruned."""
+        history = HISTORIES[mart]
+        columns = [history.c[name] for name in TABLES[mart].column_names]
+        return self._read(sa.select(*columns).where(history.c.snapshot_id == snapshot_id), to_arrow(TABLES[mart]))
+
+    def snapshots(self) -> list[dict[str, Any]]:
+        """Every snapshot that was published, newest id first; `lake_versions` as a mapping, `is_current` where a view shows it."""
+        shown = {(mart, pointer.snapshot_id) for mart, pointer in self._pointers().items()}
+        with self.engine.connect() as connection:
+            rows = connection.execute(sa.select(SNAPSHOTS).order_by(SNAPSHOTS.c.snapshot_id.desc(), SNAPSHOTS.c.mart)).mappings().all()
+        return [
+            {**row, "lake_versions": json.loads(row["lake_versions"]), "is_current": (row["mart"], row["snapshot_id"]) in shown}
+            for row in rows
+        ]
+
+    def _pointers(self) -> dict[str, Any]:
+        with self.engine.connect() as connection:
+            return {row.mart: row for row in connection.execute(sa.select(POINTERS))}
+
+    def _read(self, query: sa.Select[Any], schema: pa.Schema) -> pa.Table:
+        with self.engine.connect() as connection:
+            rows = connection.execute(query).all()
+        columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
+        # A snapshot of an earlier minor version has nothing in the columns that were added since, whatever the contract says.
+        arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+        fields = [field.with_nullable(True) if values.null_count else field for field, values in zip(schema, arrays, strict=True)]
+        return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+    def _is_held(self, connection: sa.Connection, mart: str, snapshot_id: str, as_of: date, row_count: int) -> bool:
+        """Whether a snapshot is in the warehouse; also where its rows were pruned: those are read from the lake."""
+        where = (SNAPSHOTS.c.mart == mart) & (SNAPSHOTS.c.snapshot_id == snapshot_id)
+        held = connection.execute(sa.select(SNAPSHOTS).where(where)).one_or_none()
+        if held is not None and (held.as_of, held.row_count) != (as_of, row_count):
+            raise WarehouseError(
+                f"{mart}: {snapshot_id} is {held.row_count} rows of {held.as_of} in {self.location}, and {row_count} rows of {as_of} "
+                "in the lake; this warehouse was filled from another lake: name one of its own in KC_WAREHOUSE"
+            )
+        return held is not None
 
     def _move_pointer(self, connection: sa.Connection, mart: str, seen: Any, snapshot_id: str, as_of: date) -> None:
         if seen is None:
-            connection.execute(sa.insert(self._pointers).values(mart=mart, snapshot_id=snapshot_id, as_of=as_of))
+            connection.execute(sa.insert(POINTERS).values(mart=mart, snapshot_id=snapshot_id, as_of=as_of))
             return
-        unmoved = (self._pointers.c.mart == mart) & (self._pointers.c.snapshot_id == seen.snapshot_id)
-        moved = connection.execute(sa.update(self._pointers).where(unmoved).values(snapshot_id=snapshot_id, as_of=as_of))
+        unmoved = (POINTERS.c.mart == mart) & (POINTERS.c.snapshot_id == seen.snapshot_id)
+        moved = connection.execute(sa.update(POINTERS).where(unmoved).values(snapshot_id=snapshot_id, as_of=as_of))
         if moved.rowcount != 1:
             raise PublishConflictError(f"{mart}: the pointer left {seen.snapshot_id} while {snapshot_id} was being published; run again")
 
-    def _add_columns(self) -> set[str]:
-        """Give histories of an earlier minor version the columns that were added since; snapshots of before have none there."""
-        inspector, changed = sa.inspect(self.engine), set()
-        with self.engine.begin() as connection:
-            quote = connection.dialect.identifier_preparer.quote
-            for mart, history in self._histories.items():
-                held = {column["name"] for column in inspector.get_columns(history.name)}
-                for column in history.columns:
-                    if column.name not in held:
-                        kind = column.type.compile(connection.dialect)
-                        connection.execute(sa.text(f"ALTER TABLE {quote(history.name)} ADD COLUMN {quote(column.name)} {kind}"))
-                        changed.add(mart)
-        return changed
 
-    def _create_views(self, changed: set[str]) -> None:
-        present = set(sa.inspect(self.engine).get_view_names())
-        with self.engine.begin() as connection:
-            for mart, view in PUBLISHED_MARTS.items():
-                if view in present and mart not in changed:
-                    continue
-                if view in present:
-                    connection.execute(sa.text(f"DROP VIEW {view}"))
-                history = self._histories[mart]
-                columns = ", ".join(f"h.{name}" for name in TABLES[mart].column_names)
-                connection.execute(
-                    sa.text(
-                        f"CREATE VIEW {view} AS SELECT {columns} FROM {history.name} h "  # noqa: S608 - names of the catalogue
-                        f"JOIN current_snapshot p ON p.snapshot_id = h.snapshot_id AND p.mart = '{mart}'"
-                    )
-                )
-
-
-def _history_table(mart: str, metadata: sa.MetaData) -> sa.Table:
+def _in_order_of_key(mart: str, rows: pa.Table) -> pa.Table:
+    """Rows that keep to the contract, in the order in which the history's key lies."""
     contract = TABLES[mart]
-    return to_sqlalchemy(contract, f"{mart.split('/')[1]}_history", metadata, ("snapshot_id", *contract.key))
+    return checked_rows(contract, rows).sort_by([(name, "ascending") for name in contract.key])
 
 
-def _only_snapshot(mart: str, rows: pa.Table) -> str:
-    ids = rows["snapshot_id"].unique().to_pylist()
-    if len(ids) != 1:
-        raise ValueError(f"{mart}: one snapshot is published at a time, these rows have {ids}")
-    return str(ids[0])
+def _snapshot_ids(marts: Mapping[str, pa.Table], as_of: date) -> dict[str, str]:
+    """Mart -> the snapshot that its rows are of; a mart without rows goes by the newest of the others."""
+    found = {}
+    for mart, rows in marts.items():
+        ids, days = (rows[name].unique().to_pylist() for name in ("snapshot_id", "as_of"))
+        if len(ids) > 1 or days not in ([], [as_of]):
+            raise ValueError(f"{mart}: one snapshot of {as_of} is published at a time, these rows have {ids} of {[str(d) for d in days]}")
+        found[mart] = str(ids[0]) if ids else ""
+    newest = max(found.values(), default="")
+    if marts and not newest:
+        raise ValueError(f"none of {', '.join(marts)} has rows of {as_of}; score the day first")
+    return {mart: snapshot_id or newest for mart, snapshot_id in found.items()}
 
 
-def _make_durable(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA busy_timeout=30000")
-    cursor.close()
+def _listed(ids: Mapping[str, str]) -> str:
+    return f"snapshots {', '.join(sorted(set(ids.values())))}"

@@ -140,11 +140,13 @@ def thresholds(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
 def published_snapshots(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """Publication of a day's marts."""
     done = marts.publish_marts(platform, date.fromisoformat(context.partition_key), context.run_id)
+    pruned = marts.prune_warehouse(platform)
     return dg.MaterializeResult(
         metadata={
             "is_current": done.is_current,
             "snapshots": ", ".join(f"{mart} {snapshot}" for mart, snapshot in done.snapshots.items()),
             "new_rows": counts_table(done.row_counts, "mart"),
+            "snapshots_pruned": len(pruned),
         }
     )
 

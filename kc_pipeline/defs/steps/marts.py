@@ -1,5 +1,6 @@
 """What is said of a day, and its publication."""
 
+from collections.abc import Collection
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -68,11 +69,29 @@ def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "tuple[
 
 
 def publish_marts(platform: Platform, as_of: date, run_id: str) -> "Publication":
-    """Show a day's marts to BI."""
-    from kc_pipeline.store.warehouse import PUBLISHED_MARTS
+    """Show a day's marts to BI; what is read is the version that is recorded."""
+    from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS
 
     lake = platform.lake
-    marts = {mart: lake.read(mart, partitions=[as_of.isoformat()]) for mart in PUBLISHED_MARTS}
-    marts = {mart: rows for mart, rows in marts.items() if rows.num_rows}
-    versions = lake.versions([*marts, *(f"clean/{feed}" for feed in FEEDS), *MODEL_INPUTS, "eval/model_card"])
+    versions = lake.versions([*PUBLISHED_MARTS, *(f"clean/{feed}" for feed in FEEDS), *MODEL_INPUTS, "eval/model_card"])
+    marts = {mart: lake.read(mart, partitions=[as_of.isoformat()], version=versions[mart]) for mart in PUBLISHED_MARTS}
+    marts = {mart: rows for mart, rows in marts.items() if rows.num_rows or VIEWS[PUBLISHED_MARTS[mart]].can_be_empty}
     return platform.warehouse.publish(marts, as_of, run_id, platform.now(), versions)
+
+
+def prune_warehouse(platform: Platform, keep_snapshots: Collection[tuple[str, str]] = ()) -> list[tuple[str, str]]:
+    """Take snapshots out of the warehouse that it no longer has to keep; the lake keeps them.
+
+    Args:
+        platform: whose warehouse.
+        keep_snapshots: (mart, snapshot_id) that must stay, such as those that cases refer to; the days on which models were
+            fitted or tested stay by themselves.
+
+    Returns:
+        (mart, snapshot_id) that left.
+    """
+    from kc_pipeline.store.retention import prune
+
+    fitted = set(platform.lake.read("eval/model_card", columns=["fitted_as_of"])["fitted_as_of"].to_pylist())
+    tested = set(platform.lake.read("eval/backtest", columns=["trained_as_of"])["trained_as_of"].to_pylist())
+    return prune(platform.warehouse.engine, platform.now(), keep_snapshots, fitted | tested)
