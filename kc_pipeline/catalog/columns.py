@@ -357,7 +357,7 @@ _ALL = (
     Column(
         "distance_m",
         _T.NUMBER,
-        "Distance from the event's point to the parcel it is tied to (0 inside it), where both are known.",
+        "Distance from the event's point to the parcel it is tied to (0 inside it), where both are known; of a condition, to the place's point (0 on its premises).",
         unit="metre",
         minimum=0,
     ),
@@ -471,6 +471,50 @@ _ALL = (
         unit="events per year",
         minimum=0,
     ),
+    # --- what is owed -----------------------------------------------------------------------------
+    Column("action", _T.TEXT, "What is owed, as an order.", False),
+    Column(
+        "responsible_party",
+        _T.TEXT,
+        "Who has to act: 'city', 'owner' (of the business's premises) or 'another owner' (of the ground where the condition is, which may be the city).",
+        False,
+        values=("city", "owner", "another owner"),
+    ),
+    Column("department", _T.TEXT, "City department that mends it, or sees to it that its owner does.", False),
+    Column("is_on_premises", _T.BOOLEAN, "The condition is on the premises of the business.", False),
+    Column("open_days", _T.INTEGER, "Days from opened_date to as_of.", unit="day", minimum=0),
+    Column("observed_address", _T.TEXT, "Address of the condition as its source gives it."),
+    Column("observed_latitude", _T.NUMBER, "Latitude of the condition, WGS 84.", unit="degree", minimum=REGION_SOUTH, maximum=REGION_NORTH),
+    Column("observed_longitude", _T.NUMBER, "Longitude of the condition, WGS 84.", unit="degree", minimum=REGION_WEST, maximum=REGION_EAST),
+    # --- counts for the public --------------------------------------------------------------------
+    Column("quarter", _T.TEXT, "Calendar quarter, YYYY-Qn.", False, pattern="[0-9]{4}-Q[1-4]$"),
+    Column("quarter_start", _T.DATE, "First day of the quarter.", False),
+    Column("quarter_end", _T.DATE, "Last day of the quarter.", False),
+    Column("public_event_count", _T.INTEGER, "Distinct events; missing where hidden.", unit="events", minimum=0),
+    Column("is_suppressed", _T.BOOLEAN, "The count is hidden: it is small, or would tell a small one.", False),
+    Column(
+        "city_event_count",
+        _T.INTEGER,
+        "The feed's events of the quarter in the whole city, those without a neighborhood included; missing where it would tell a hidden count.",
+        unit="events",
+        minimum=0,
+    ),
+    # --- dimensions -------------------------------------------------------------------------------
+    Column("calendar_date", _T.DATE, "Day in the city.", False),
+    Column("calendar_year", _T.INTEGER, "Year of the day.", False),
+    Column("calendar_month", _T.TEXT, "Month of the day, YYYY-MM.", False),
+    Column("iso_weekday", _T.INTEGER, "1 Monday to 7 Sunday.", False, minimum=1, maximum=7),
+    Column("weekday_name", _T.TEXT, "Name of the weekday.", False),
+    Column("is_weekend", _T.BOOLEAN, "Saturday or Sunday.", False),
+    Column("is_federal_holiday", _T.BOOLEAN, "A federal holiday is observed on the day.", False),
+    Column("fiscal_year", _T.TEXT, "The city's fiscal year, from May to April, such as '2025-26'.", False),
+    Column(
+        "day_hours", _T.INTEGER, "Hours of the day by the wall clock: 23 and 25 where it changes.", False, "hour", minimum=23, maximum=25
+    ),
+    Column("feed_title", _T.TEXT, "The feed's name for people.", False),
+    Column("feed_description", _T.TEXT, "What the feed holds, and what to know of it.", False),
+    Column("publisher", _T.TEXT, "Who publishes the feed.", False),
+    Column("is_event_feed", _T.BOOLEAN, "The feed holds events; else it is a register.", False),
     # --- ordinance ----------------------------------------------------------------------------------
     Column("rule_set_id", _T.TEXT, "Dated rule set of ordinance/rules.toml that is in force on the day.", False),
     Column("rule_id", _T.TEXT, "Threshold of the rule set.", False),
@@ -639,6 +683,7 @@ _ALL = (
 
 EVENT_FEEDS = ("police_reports", "calls_911", "health_inspections", "streetlight_outages", "dumping_complaints")
 WINDOWS_DAYS = (90, 365)
+LARGEST_SMALL_COUNT = 10  # counts of people's misfortunes from 1 to this are not shown to the public
 
 
 def count_column(feed: str, days: int) -> str:

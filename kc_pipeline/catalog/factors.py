@@ -23,7 +23,8 @@ class Condition:
     Attributes:
         name: identifies the kind.
         says: one observation, in plain words.
-        owed_by: department or party that can mend it; None: nobody owes anything.
+        owed_by: department that mends it or sees to it that its owner does; None: nobody owes anything.
+        action: what is owed, as an order; empty: nothing.
         table: clean table that it is read from; business types are read from core/business_parcels.
         categories: categories of events that count; empty: all.
         type_patterns: for business types: words of a licence class or permit type, upper case.
@@ -33,6 +34,7 @@ class Condition:
     says: str
     owed_by: str | None
     table: str
+    action: str = ""
     categories: frozenset[str] = frozenset()
     type_patterns: tuple[str, ...] = ()
 
@@ -61,13 +63,13 @@ _BUSINESSES = "core/business_parcels"
 _PUBLIC_WORKS, _NEIGHBORHOODS, _HEALTH = "Public Works", "Neighborhood Services", "Health Department"
 
 _CONDITIONS = (
-    Condition("streetlight_outage", "a streetlight outage", _PUBLIC_WORKS, "clean/streetlight_outages",
+    Condition("streetlight_outage", "a streetlight outage", _PUBLIC_WORKS, "clean/streetlight_outages", "Repair the streetlight",
               frozenset({"single_light_out", "several_lights_out", "many_lights_out"})),
-    Condition("dumping", "illegal dumping", _PUBLIC_WORKS, "clean/dumping_complaints"),
+    Condition("dumping", "illegal dumping", _PUBLIC_WORKS, "clean/dumping_complaints", "Remove what was dumped"),
     # Critical items alone: what counts as a lesser one hangs more on who inspects.
-    Condition("critical_health_violation", "critical health-code violations", _HEALTH, "clean/health_inspections"),
-    Condition("property_violation", "an open property violation", _NEIGHBORHOODS, "clean/property_violations"),
-    Condition("dangerous_building", "a dangerous building", _NEIGHBORHOODS, "clean/dangerous_buildings"),
+    Condition("critical_health_violation", "critical health-code violations", _HEALTH, "clean/health_inspections", "Correct the critical violations and pass an inspection"),
+    Condition("property_violation", "an open property violation", _NEIGHBORHOODS, "clean/property_violations", "Correct the property violation"),
+    Condition("dangerous_building", "a dangerous building", _NEIGHBORHOODS, "clean/dangerous_buildings", "Secure, repair or take down the building"),
     Condition("bus_stop", "a bus stop", None, "clean/bus_stops"),
     Condition("convenience_store", "a convenience store", None, _BUSINESSES, type_patterns=("WITH CONVENIENCE STORE", "CONVENIENCE RETAILER", "CONVENIENCE STORES")),
     Condition("liquor_store", "a liquor store", None, _BUSINESSES, type_patterns=("LIQUOR RETAILER", "LIQUOR STORE", "PACKAGE LIQUOR")),
@@ -101,3 +103,6 @@ _FACTORS = (
 FACTORS: dict[str, Factor] = {factor.name: factor for factor in _FACTORS}
 # Factors that also count on the premises themselves, where they are the owner's to mend.
 PREMISES_FACTORS = ("health_violations", "property_violations", "dangerous_buildings")
+# Conditions that whoever owns the ground has to mend; what lies on public ground is the city's.
+OWNERS_CONDITIONS = frozenset(FACTORS[name].condition for name in PREMISES_FACTORS)
+OWNERS_DUMPING_CATEGORIES = frozenset({"private_property"})

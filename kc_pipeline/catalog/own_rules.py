@@ -55,6 +55,11 @@ _ZIP_CODES = Rule(
     "zip_codes_are_of_the_city", "Nearly all ZIP codes lie in the city; others are stray or belong to a neighbor's.",
     Severity.WARNS, Matches("zip_code", CITY_ZIP_CODE_FORM), _NEARLY_ALWAYS,
 )  # fmt: skip
+_VERSIONS = (
+    _UNIQUE,
+    _row_law("versions_end_after_they_begin", "A version that has ended did so after its first day.", ("valid_from", "valid_to")),
+    _row_law("the_current_version_is_open", "The current version, and no other, has no end.", ("is_current", "valid_to")),
+)
 EVERY_EVENT_TABLE = (
     _row_law("months_are_those_of_the_report_dates", "Each row stands in the month of its report date.", ("month", "report_date")),
     _row_law("times_lie_on_the_report_date", "The wall clock of the report shows its report date.", ("reported_local", "report_date")),
@@ -158,11 +163,7 @@ OF_TABLE: Mapping[str, tuple[Rule, ...]] = {
     ),
     "core/business_review": (_UNIQUE,),
     "core/business_decisions": (_UNIQUE,),
-    "core/business_history": (
-        _UNIQUE,
-        _row_law("versions_end_after_they_begin", "A version that has ended did so after its first day.", ("valid_from", "valid_to")),
-        _row_law("the_current_version_is_open", "The current version, and no other, has no end.", ("is_current", "valid_to")),
-    ),
+    **dict.fromkeys(("core/business_history", "core/business_parcel_history", "marts/dim_business", "marts/dim_business_parcel"), _VERSIONS),
     "core/business_parcels": (_UNIQUE,),
     "core/event_attribution": (
         _UNIQUE,
@@ -174,6 +175,18 @@ OF_TABLE: Mapping[str, tuple[Rule, ...]] = {
         _law("every_event_is_attributed", "Every clean event is there, and no other."),
         _law("precision_is_not_upgraded", "No event is tied to a place more exactly than its source knows."),
         _law("enough_events_are_located", "Each feed's share of events with a position is not below what is usual for it.", Severity.WARNS),
+    ),
+    "marts/action_items": (
+        _UNIQUE,
+        _row_law(
+            "what_is_on_the_premises_is_no_distance_away", "What lies on the premises is at distance 0.", ("is_on_premises", "distance_m"),
+        ),
+        _law("every_item_is_of_a_known_place", "Every item belongs to a business parcel."),
+    ),
+    "marts/public_neighborhood_quarter": (
+        _UNIQUE,
+        _row_law("no_small_count_is_shown", "A count from 1 to 10 is hidden, and what is hidden says so.", ("public_event_count", "is_suppressed")),
+        _law("hidden_counts_cannot_be_computed", "What is hidden cannot be told from the total and what is shown."),
     ),
     "marts/source_quality": (
         _UNIQUE,

@@ -104,6 +104,15 @@ _SCORE = (
 _WINDOWED = tuple(name(feed, days) for feed in EVENT_FEEDS for days in WINDOWS_DAYS for name in (count_column, weighted_column))
 _COVERED = tuple(covered_column(feed) for feed in EVENT_FEEDS)
 
+_BUSINESS_VERSION = (
+    "business_id", "valid_from", "valid_to", "is_current", "business_name", "business_types", "license_ids", "permit_numbers", "valid_until",
+    "is_active", "address", "address_key", "block_key", "business_parcel_id", "parcel_id", "match_method",
+)  # fmt: skip
+_BUSINESS_PARCEL_VERSION = (
+    "business_parcel_id", "valid_from", "valid_to", "is_current", "parcel_id", "business_names", "business_types", "business_count", "address",
+    "address_key", "block_key", "zip_code", "latitude", "longitude", "neighborhood", "council_district", "division", "geometry_kind",
+)  # fmt: skip
+
 _TABLES = (
     *(
         Table(f"clean/{feed}", _EVENT_GRAIN[feed], ("event_id",), (*_EVENT, *_EVENT_EXTRA[feed], *_EVENT_TAIL), "month")
@@ -162,12 +171,15 @@ _TABLES = (
     ),
     Table(
         "core/business_history", "one version of one business: what the registers said of it, from when to when", ("business_id", "valid_from"),
-        ("business_id", "valid_from", "valid_to", "is_current", "business_name", "business_types", "license_ids", "permit_numbers", "valid_until",
-         "is_active", "address", "address_key", "block_key", "business_parcel_id", "parcel_id", "match_method", "snapshot_date"),
+        (*_BUSINESS_VERSION, "snapshot_date"),
     ),
     Table(
         "core/business_parcels", "one place with at least one active business", ("business_parcel_id",),
         ("business_parcel_id", "parcel_id", "business_names", "business_types", "business_count", "address", "address_key", "block_key", "zip_code", "latitude", "longitude", "neighborhood", "council_district", "division", "geometry_kind"),
+    ),
+    Table(
+        "core/business_parcel_history", "one version of one business place: what stood on it, from when to when", ("business_parcel_id", "valid_from"),
+        (*_BUSINESS_PARCEL_VERSION, "snapshot_date"),
     ),
     Table(
         "core/event_attribution", "one event's share at one business parcel, or its unattributed rest",
@@ -223,6 +235,29 @@ _TABLES = (
         "as_of", "team:ordinance", _PUBLISHED[:2],
     ),
     Table(
+        "marts/action_items", "one open condition on the premises of one business parcel, or within 200 m of it, on one day",
+        ("as_of", "business_parcel_id", "observation_id"),
+        ("as_of", "business_parcel_id", "observation_id", "condition", "action", "responsible_party", "department", "is_on_premises",
+         "distance_m", "opened_date", "open_days", "finding_count", "observed_address", "observed_latitude", "observed_longitude",
+         "business_names", "address", "council_district", "division", "latitude", "longitude", "stale_sources", *_PUBLISHED),
+        "as_of", "team:risk", _PUBLISHED[:2],
+    ),
+    Table(
+        "marts/dim_business", "one version of one business, as known on one day", ("as_of", "business_id", "valid_from"),
+        ("as_of", *_BUSINESS_VERSION, *_PUBLISHED), "as_of", "team:data-engineering", _PUBLISHED[:2],
+    ),
+    Table(
+        "marts/dim_business_parcel", "one version of one business place, as known on one day", ("as_of", "business_parcel_id", "valid_from"),
+        ("as_of", *_BUSINESS_PARCEL_VERSION, *_PUBLISHED), "as_of", "team:data-engineering", _PUBLISHED[:2],
+    ),
+    Table(
+        "marts/public_neighborhood_quarter", "one feed's events of one complete quarter in one neighborhood, small counts hidden, as known on one day",
+        ("as_of", "quarter", "feed", "neighborhood"),
+        ("as_of", "quarter", "quarter_start", "quarter_end", "neighborhood", "feed", "public_event_count", "is_suppressed", "city_event_count",
+         "stale_sources", *_PUBLISHED),
+        "as_of", "team:data-engineering", _PUBLISHED[:2],
+    ),
+    Table(
         "marts/source_quality", "one feed on one day", ("as_of", "feed"),
         ("as_of", "feed", "source_status", "status_reason", "received_count", "good_count", "quarantined_count", "duplicate_count", "event_count", "newest_report_date", "usual_lag_days", "covered_days_365d", *_PUBLISHED),
         "as_of", "team:data-engineering", _PUBLISHED[:2],
@@ -230,4 +265,4 @@ _TABLES = (
 )  # fmt: skip
 
 TABLES: dict[str, Table] = {table.name: table for table in _TABLES}
-SCHEMA_VERSION = "1.3.0"
+SCHEMA_VERSION = "1.4.0"

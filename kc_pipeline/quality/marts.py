@@ -7,6 +7,7 @@ import pandas as pd
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS, WINDOWS_DAYS, count_column
 from kc_pipeline.catalog.sources import FEEDS
+from kc_pipeline.places.suppression import could_be_computed
 from kc_pipeline.quality.checks import Finding
 from kc_pipeline.quality.sources import stale_event_feeds
 
@@ -67,6 +68,34 @@ def check_risk_factors(factors: pd.DataFrame, risk: pd.DataFrame) -> list[Findin
     wrong = both[~agrees]
     facts: Facts = {"places": len(both), "wrong": len(wrong), "sample": ", ".join(map(str, wrong.index[:5]))}
     return [Finding("contributions_make_the_expectation", wrong.empty, facts)]
+
+
+def check_action_items(items: pd.DataFrame, places: pd.Series) -> list[Finding]:
+    """Whether every item belongs to a place that there is.
+
+    Args:
+        items: marts/action_items of a day: business_parcel_id.
+        places: business_parcel_id of core/business_parcels.
+    """
+    strange = pd.Index(items["business_parcel_id"]).unique().difference(pd.Index(places))
+    facts: Facts = {"items": len(items), "unknown": len(strange), "sample": ", ".join(strange[:5])}
+    return [Finding("every_item_is_of_a_known_place", strange.empty, facts)]
+
+
+def check_public_counts(rows: pd.DataFrame) -> list[Finding]:
+    """Whether hidden counts stay hidden from whoever reads the others.
+
+    Args:
+        rows: marts/public_neighborhood_quarter of a day.
+    """
+    told = []
+    for (quarter, feed), group in rows.groupby(["quarter", "feed"]):
+        total = group["city_event_count"].iloc[0]
+        shown = group["public_event_count"].dropna().to_numpy(np.int64)
+        if could_be_computed(shown, int(group["is_suppressed"].sum()), None if pd.isna(total) else int(total)):
+            told.append(f"{feed} {quarter}")
+    facts: Facts = {"groups": rows.groupby(["quarter", "feed"]).ngroups, "told": len(told), "sample": ", ".join(told[:5])}
+    return [Finding("hidden_counts_cannot_be_computed", not told, facts)]
 
 
 def check_threshold_status(status: pd.DataFrame, events: pd.DataFrame, places: pd.Series) -> list[Finding]:

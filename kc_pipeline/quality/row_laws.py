@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from kc_pipeline.catalog.columns import COLUMNS
+from kc_pipeline.catalog.columns import COLUMNS, LARGEST_SMALL_COUNT
 from kc_pipeline.catalog.geography import TIME_ZONE
 
 CLOCKS = COLUMNS["reported_clock"].values
@@ -120,6 +120,18 @@ def what_is_missing_follows_from_the_counts(rows: pd.DataFrame) -> pd.Series:
     return (rows["needed_count"] == needed) & ((rows["threshold_status"] == "met") == (needed == 0))
 
 
+def what_is_on_the_premises_is_no_distance_away(rows: pd.DataFrame) -> pd.Series:
+    """What lies on the premises is at distance 0."""
+    return _where(rows["distance_m"] == 0, rows["is_on_premises"].fillna(value=False).astype(bool))
+
+
+def no_small_count_is_shown(rows: pd.DataFrame) -> pd.Series:
+    """A count is hidden exactly if the row says so, and none that is shown is small."""
+    shown = rows["public_event_count"].notna()
+    small = shown & rows["public_event_count"].between(1, LARGEST_SMALL_COUNT)
+    return (shown != rows["is_suppressed"].astype(bool)) & ~small
+
+
 ROW_LAWS: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
     law.__name__: law
     for law in (
@@ -140,6 +152,8 @@ ROW_LAWS: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
         multipliers_are_those_of_the_logarithms,
         what_counts_is_exact_and_unopposed,
         what_is_missing_follows_from_the_counts,
+        what_is_on_the_premises_is_no_distance_away,
+        no_small_count_is_shown,
     )
 }
 

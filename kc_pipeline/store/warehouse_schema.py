@@ -9,11 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
+from kc_pipeline.catalog.reference import REFERENCE_TABLES
 from kc_pipeline.catalog.render import to_sqlalchemy
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.catalog.views import LOOKUPS, MAP_VIEWS, PUBLISHED_MARTS, VIEWS
 from kc_pipeline.store.engines import WarehouseError, for_writing, is_locked_out, location
+from kc_pipeline.store.reference_rows import ROWS_OF, edition
 
 _LOCK_ATTEMPTS = 5
 _LOCK_TIMEOUT = "1s"  # while a change waits for its lock, PostgreSQL lets readers queue behind it
@@ -52,8 +55,13 @@ DEFINITIONS = sa.Table(
     "view_definitions", METADATA,
     sa.Column("view_name", sa.Text, primary_key=True),
     sa.Column("definition", sa.Text, nullable=False),
-    comment="one view: the definition it was made by, to see when it has to be made anew",
+    comment="one view or reference table: what it was made by, to see when it has to be made anew",
 )  # fmt: skip
+
+
+REFERENCES: Mapping[str, sa.Table] = {
+    name: to_sqlalchemy(contract, name.split("/")[1], METADATA) for name, contract in REFERENCE_TABLES.items()
+}
 
 
 def _history(mart: str) -> sa.Table:
@@ -61,6 +69,7 @@ def _history(mart: str) -> sa.Table:
     # A snapshot is of one day: without the day the key also serves to find a place within a snapshot.
     key = ("snapshot_id", *(name for name in contract.key if name != "as_of"))
     table = to_sqlalchemy(contract, f"{mart.split('/')[1]}_history", METADATA, key)
+    table.append_constraint(sa.ForeignKeyConstraint(["as_of"], [REFERENCES["reference/dim_date"].c.calendar_date]))
     table.dialect_options["sqlite"]["with_rowid"] = False  # rows lie in the order of their key: smaller, and read in one go
     for columns in LOOKUPS.get(mart, ()):
         sa.Index(f"ix_{table.name}_{'_'.join(columns)}", *(table.c[name] for name in columns))
@@ -88,7 +97,8 @@ def prepare(engine: sa.Engine) -> None:
         WarehouseError: a view would lose columns, or another session holds a table that has to be changed.
     """
     with engine.connect() as connection:
-        if not list(_changes(connection, _look(connection))):
+        present = _look(connection)
+        if not list(_changes(connection, present)) and not _outdated(present):
             return
     for attempt in range(_LOCK_ATTEMPTS):
         try:
@@ -96,8 +106,11 @@ def prepare(engine: sa.Engine) -> None:
                 if connection.dialect.name == "postgresql":
                     connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_KEY})")
-                for statement in _changes(connection, _look(connection)):
+                present = _look(connection)
+                for statement in _changes(connection, present):
                     connection.execute(statement)
+                for table in _outdated(present):
+                    _fill(connection, table)
             return
         except sa.exc.DBAPIError as error:
             if not is_locked_out(error):
@@ -107,6 +120,21 @@ def prepare(engine: sa.Engine) -> None:
                     f"{location(engine)}: tables have to be changed for this version, and another session holds one of them "
                     "(a long transaction of a BI tool, or another run); end it and run again; what is published stays as it is"
                 ) from error
+
+
+def _outdated(present: _Present) -> list[str]:
+    """Reference tables whose rows are not those that this version makes."""
+    return [name for name, table in REFERENCES.items() if present.definitions.get(table.name) != edition(name)]
+
+
+def _fill(connection: sa.Connection, name: str) -> None:
+    """Write the rows of a reference table over what is there; facts may refer to them, so none is taken away."""
+    table = REFERENCES[name]
+    insert = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    written = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
+    connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=written), ROWS_OF[name]())
+    connection.execute(sa.delete(DEFINITIONS).where(DEFINITIONS.c.view_name == table.name))
+    connection.execute(sa.insert(DEFINITIONS).values(view_name=table.name, definition=edition(name)))
 
 
 _LOOK_POSTGRESQL = """
@@ -174,7 +202,7 @@ def _views(postgis: str | None) -> dict[str, tuple[dict[str, str], str, dict[str
     for view in VIEWS.values():
         columns = {name: f"h.{name}" for name in view.contract.column_names}
         notes: dict[str, str | None] = {column.name: column.description for column in view.contract.columns}
-        source = f"({view.sql}) h" if view.sql else _current(view.table)
+        source = f"({view.sql}) h" if view.sql else f"{REFERENCES[view.table].name} h" if view.table in REFERENCES else _current(view.table)
         found[view.name] = (columns, source, notes, view.contract.grain)
         if not view.sql and view.table in MAP_VIEWS and postgis:
             point = f"{postgis}.ST_SetSRID({postgis}.ST_MakePoint(h.longitude, h.latitude), 4326)::{postgis}.geometry(Point, 4326)"

@@ -17,8 +17,8 @@ from kc_pipeline.cli import main
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import places
 from kc_pipeline.extract.manifest import Facts
-from kc_pipeline.places.business_history import OldSnapshotError
 from kc_pipeline.places.decisions import DecisionsError
+from kc_pipeline.places.versions import OldSnapshotError
 from kc_pipeline.settings import load_settings
 
 FACTS = Facts(

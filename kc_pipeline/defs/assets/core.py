@@ -141,6 +141,12 @@ CORE_ASSETS = [
         "Places on which at least one active business stands.",
     ),
     build_core_asset(
+        "core/business_parcel_history",
+        ["core/business_parcels"],
+        places.update_business_parcel_history,
+        "Business places through the snapshots of the registers.",
+    ),
+    build_core_asset(
         "core/event_attribution",
         [
             *(f"clean/{feed}" for feed in EVENT_FEEDS),

@@ -1,4 +1,4 @@
-"""Marts: what is said about each business parcel and each source on a day, and its publication to BI."""
+"""Marts: what is said about each source and each business parcel on a day."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -16,8 +16,9 @@ from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import marts, ordinance, risk
 
 _RISK, _FACTORS, _STATUS, _INCIDENTS, _QUALITY = (
-    TABLES[f"marts/{name}"] for name in ("business_risk", "business_risk_factors", "threshold_status", "threshold_events", "source_quality")
-)
+    TABLES[f"marts/{name}"]
+    for name in ("business_risk", "business_risk_factors", "threshold_status", "threshold_events", "source_quality")
+)  # fmt: skip
 
 
 @dg.asset(
@@ -126,29 +127,4 @@ def thresholds(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
     yield dg.MaterializeResult(asset_key=_INCIDENTS.name.split("/"), metadata={"dagster/row_count": of_events.row_count})
 
 
-@dg.asset(
-    key_prefix="warehouse",
-    deps=[source_quality, *(dg.AssetKey(table.name.split("/")) for table in (_RISK, _FACTORS, _STATUS, _INCIDENTS))],
-    partitions_def=DAYS,
-    group_name="warehouse",
-    kinds={"sqlalchemy"},
-    owners=["team:data-engineering"],
-    automation_condition=WHEN_CORE_IS_DONE,
-    freshness_policy=EVERY_MORNING,
-    description="The day's marts in the BI warehouse: appended to the history, shown by the v1 views if no later day is shown.",
-)
-def published_snapshots(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
-    """Publication of a day's marts."""
-    done = marts.publish_marts(platform, date.fromisoformat(context.partition_key), context.run_id)
-    pruned = marts.prune_warehouse(platform)
-    return dg.MaterializeResult(
-        metadata={
-            "is_current": done.is_current,
-            "snapshots": ", ".join(f"{mart} {snapshot}" for mart, snapshot in done.snapshots.items()),
-            "new_rows": counts_table(done.row_counts, "mart"),
-            "snapshots_pruned": len(pruned),
-        }
-    )
-
-
-MART_ASSETS = [source_quality, business_risk, thresholds, published_snapshots]
+MART_ASSETS = [source_quality, business_risk, thresholds]

@@ -217,8 +217,21 @@ def _judge_threshold_status(platform: Platform, day: date) -> "list[Finding]":
     )
 
 
-def _judge_threshold_events(_platform: Platform, _day: date) -> "list[Finding]":
-    """Its laws are those of single rows; that its rows make the counts is judged with the status."""
+def _judge_action_items(platform: Platform, day: date) -> "list[Finding]":
+    from kc_pipeline.quality.marts import check_action_items
+
+    items = read_frame(platform, "marts/action_items", ["business_parcel_id"], [day.isoformat()])
+    return check_action_items(items, read_frame(platform, "core/business_parcels", ["business_parcel_id"])["business_parcel_id"])
+
+
+def _judge_public_counts(platform: Platform, day: date) -> "list[Finding]":
+    from kc_pipeline.quality.marts import check_public_counts
+
+    return check_public_counts(read_frame(platform, "marts/public_neighborhood_quarter", partitions=[day.isoformat()]))
+
+
+def _nothing_more(_platform: Platform, _day: date) -> "list[Finding]":
+    """All laws of the mart are those of single rows, or judged with another mart."""
     return []
 
 
@@ -231,5 +244,9 @@ _JUDGES_OF_DAYS: "Mapping[str, Callable[[Platform, date], list[Finding]]]" = {
     "marts/business_risk": _judge_business_risk,
     "marts/business_risk_factors": _judge_risk_factors,
     "marts/threshold_status": _judge_threshold_status,
-    "marts/threshold_events": _judge_threshold_events,
+    "marts/threshold_events": _nothing_more,
+    "marts/action_items": _judge_action_items,
+    "marts/dim_business": _nothing_more,
+    "marts/dim_business_parcel": _nothing_more,
+    "marts/public_neighborhood_quarter": _judge_public_counts,
 }

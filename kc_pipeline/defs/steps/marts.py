@@ -68,6 +68,49 @@ def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "tuple[
     )
 
 
+def list_actions(platform: Platform, as_of: date, run_id: str) -> "Commit":
+    """marts/action_items of a day."""
+    from kc_pipeline.quality.sources import stale_event_feeds
+    from kc_pipeline.risk import actions
+
+    inputs = ["core/business_parcels", "core/factor_observations", "clean/dumping_complaints"]
+    places, observations = (read_frame(platform, table) for table in inputs[:2])
+    dumping = read_frame(platform, inputs[2], ["event_id", "category"]).drop_duplicates("event_id").set_index("event_id")["category"]
+    items = actions.list_actions(places, observations, dumping, as_of)
+    columns = ["business_parcel_id", "business_names", "address", "council_district", "division", "latitude", "longitude"]
+    quality = read_frame(platform, "marts/source_quality", partitions=[as_of.isoformat()])
+    rows = items.merge(places[columns], on="business_parcel_id", how="left").assign(as_of=as_of, stale_sources=stale_event_feeds(quality))
+    return write_mart(platform, "marts/action_items", rows, as_of, run_id, inputs)
+
+
+def list_dimensions(platform: Platform, as_of: date, run_id: str) -> "tuple[Commit, Commit]":
+    """marts/dim_business and marts/dim_business_parcel of a day: the versions as they are known when the day is published."""
+    history = {"marts/dim_business": "core/business_history", "marts/dim_business_parcel": "core/business_parcel_history"}
+    of_business, of_place = (
+        write_mart(platform, mart, read_frame(platform, table).assign(as_of=as_of), as_of, run_id, [table])
+        for mart, table in history.items()
+    )
+    return of_business, of_place
+
+
+def count_for_the_public(platform: Platform, as_of: date, run_id: str) -> "Commit":
+    """marts/public_neighborhood_quarter of a day."""
+    import pandas as pd
+
+    from kc_pipeline.places.public_counts import count_by_neighborhood
+    from kc_pipeline.quality.sources import stale_event_feeds
+
+    columns = ["event_id", "feed", "report_date", "available_date", "address", "address_precision", "latitude", "longitude"]
+    inputs = [*(f"clean/{feed}" for feed in EVENT_FEEDS), "core/located_addresses", "clean/districts"]
+    events = pd.concat([read_frame(platform, f"clean/{feed}", columns) for feed in EVENT_FEEDS], ignore_index=True)
+    located, districts = (read_frame(platform, table) for table in inputs[-2:])
+    lags = {feed: FEEDS[feed].usual_lag_days for feed in EVENT_FEEDS}
+    rows = count_by_neighborhood(events.drop_duplicates("event_id"), located, districts, lags, as_of)
+    quality = read_frame(platform, "marts/source_quality", partitions=[as_of.isoformat()])
+    rows = rows.assign(as_of=as_of, stale_sources=stale_event_feeds(quality))
+    return write_mart(platform, "marts/public_neighborhood_quarter", rows, as_of, run_id, inputs)
+
+
 def publish_marts(platform: Platform, as_of: date, run_id: str) -> "Publication":
     """Show a day's marts to BI; what is read is the version that is recorded."""
     from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS

@@ -92,12 +92,25 @@ def read_decisions(platform: Platform) -> "pd.DataFrame":
 
 def update_business_history(platform: Platform) -> "Commit":
     """core/business_history after the newest snapshot of the registers."""
-    from kc_pipeline.places import business_history
+    from kc_pipeline.places.versions import BUSINESS_COLUMNS
 
-    history, snapshot_date = read_frame(platform, "core/business_history"), register_snapshot_date(platform)
+    return _update_versions(platform, "core/business_history", "core/businesses", BUSINESS_COLUMNS)
+
+
+def update_business_parcel_history(platform: Platform) -> "Commit":
+    """core/business_parcel_history after the newest snapshot of the registers."""
+    from kc_pipeline.places.versions import BUSINESS_PARCEL_COLUMNS
+
+    return _update_versions(platform, "core/business_parcel_history", "core/business_parcels", BUSINESS_PARCEL_COLUMNS)
+
+
+def _update_versions(platform: Platform, table: str, source: str, tracked: tuple[str, ...]) -> "Commit":
+    from kc_pipeline.places.versions import update_versions
+
+    versions, snapshot_date = read_frame(platform, table), register_snapshot_date(platform)
     if snapshot_date is not None:
-        history = business_history.update_history(history, read_frame(platform, "core/businesses"), snapshot_date)
-    return write_table(platform, "core/business_history", history, ["core/businesses"])
+        versions = update_versions(versions, read_frame(platform, source), snapshot_date, TABLES[source].key[0], tracked)
+    return write_table(platform, table, versions, [source])
 
 
 def register_snapshot_date(platform: Platform) -> date | None:

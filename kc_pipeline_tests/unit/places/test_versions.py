@@ -7,17 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kc_pipeline.places.business_history import COLUMNS, TRACKED, OldSnapshotError, update_history
+from kc_pipeline.places.versions import BUSINESS_COLUMNS, OldSnapshotError, update_versions
 
 DAY = [date(2026, 1, 1) + timedelta(days=30 * number) for number in range(12)]
+COLUMNS = ("business_id", "valid_from", "valid_to", "is_current", *BUSINESS_COLUMNS, "snapshot_date")
 NO_HISTORY = pd.DataFrame({name: [] for name in COLUMNS}, dtype=object)
 SNAPSHOT = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.sampled_from(["one", "two"]))
+
+
+def update(previous: pd.DataFrame, rows: pd.DataFrame, snapshot_date: date) -> pd.DataFrame:
+    return update_versions(previous, rows, snapshot_date, "business_id", BUSINESS_COLUMNS)
 
 
 def businesses(**names: str | None) -> pd.DataFrame:
     """Rows of core/businesses: id -> name."""
     rows = [{"business_id": identity, "business_name": name, "is_active": True, "permit_numbers": None} for identity, name in names.items()]
-    return pd.DataFrame(rows, columns=["business_id", *TRACKED, "match_score"])
+    return pd.DataFrame(rows, columns=["business_id", *BUSINESS_COLUMNS, "match_score"])
 
 
 def versions(history: pd.DataFrame) -> list[tuple[str, str, int, int | None]]:
@@ -33,7 +38,7 @@ def after(*snapshots: pd.DataFrame) -> pd.DataFrame:
     """The history of snapshots, one on each of DAY."""
     history = NO_HISTORY
     for day, snapshot in zip(DAY, snapshots, strict=False):
-        history = update_history(history, snapshot, day)
+        history = update(history, snapshot, day)
     return history
 
 
@@ -67,23 +72,23 @@ def test_a_vanished_business_is_closed_and_one_that_comes_back_opens_a_version()
 
 def test_the_same_snapshot_again_changes_nothing() -> None:
     first = after(businesses(a="A", b="B"), businesses(a="C", d="D"))
-    pd.testing.assert_frame_equal(update_history(first, businesses(a="C", d="D"), DAY[1]), first)
+    pd.testing.assert_frame_equal(update(first, businesses(a="C", d="D"), DAY[1]), first)
 
 
 def test_a_corrected_snapshot_replaces_what_it_said_before() -> None:
     wrong = after(businesses(a="A", b="B"), businesses(a="C"))
-    assert versions(update_history(wrong, businesses(a="A", b="E"), DAY[1])) == [("a", "A", 0, None), ("b", "B", 0, 1), ("b", "E", 1, None)]
+    assert versions(update(wrong, businesses(a="A", b="E"), DAY[1])) == [("a", "A", 0, None), ("b", "B", 0, 1), ("b", "E", 1, None)]
 
 
 def test_an_older_snapshot_is_refused() -> None:
     with pytest.raises(OldSnapshotError, match=r"has taken in the snapshot of 2026-01-31; that of 2026-01-01 is older"):
-        update_history(after(businesses(a="A"), businesses(a="A")), businesses(a="A"), DAY[0])
+        update(after(businesses(a="A"), businesses(a="A")), businesses(a="A"), DAY[0])
 
 
 def test_rows_as_the_lake_gives_them_back_are_the_same_content() -> None:
     first = after(businesses(a="A", b="B"))
     back = first.astype({"business_name": "str", "is_active": bool})
-    assert versions(update_history(back, businesses(b="B", a="A").astype({"is_active": bool}), DAY[1])) == versions(first)
+    assert versions(update(back, businesses(b="B", a="A").astype({"is_active": bool}), DAY[1])) == versions(first)
 
 
 @settings(max_examples=40, deadline=None)
@@ -92,8 +97,8 @@ def test_versions_never_overlap_and_leave_no_gap_while_a_business_exists(snapsho
     history = NO_HISTORY
     for day, snapshot in zip(DAY, snapshots, strict=False):
         if data.draw(st.booleans()):  # a first attempt at the same snapshot, which is replaced
-            history = update_history(history, businesses(**data.draw(SNAPSHOT)), day)
-        history = update_history(history, businesses(**snapshot), day)
+            history = update(history, businesses(**data.draw(SNAPSHOT)), day)
+        history = update(history, businesses(**snapshot), day)
     said = {(row[0], day): [] for row in versions(history) for day in range(len(snapshots))}
     for identity, name, start, end in versions(history):
         for day in range(start, len(snapshots) if end is None else end):

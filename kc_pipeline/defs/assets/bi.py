@@ -1,0 +1,130 @@
+"""Marts made for readers: the action list, dimensions, counts for the public; and the publication of a day's marts to BI."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+
+from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.catalog.views import PUBLISHED_MARTS
+from kc_pipeline.defs.assets.marts import source_quality
+from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
+from kc_pipeline.defs.freshness import EVERY_MORNING
+from kc_pipeline.defs.metadata import counts_table, table_metadata
+from kc_pipeline.defs.partitions import DAYS
+from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps import marts
+
+_ACTIONS, _PUBLIC = TABLES["marts/action_items"], TABLES["marts/public_neighborhood_quarter"]
+
+
+@dg.asset(
+    key_prefix="marts",
+    deps=[dg.AssetKey(["core", "factor_observations"]), dg.AssetKey(["clean", "dumping_complaints"]), source_quality],
+    partitions_def=DAYS,
+    group_name="marts",
+    kinds={"deltalake"},
+    owners=[_ACTIONS.owner],
+    metadata=table_metadata(_ACTIONS),
+    automation_condition=WHEN_CORE_IS_DONE,
+    freshness_policy=EVERY_MORNING,
+    description=(
+        "What is open on the premises of each business and within 200 m of it, who has to act, and since when. No source tells "
+        "whether a business lights its own lot."
+    ),
+)
+def action_items(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
+    """marts/action_items."""
+    marts.list_actions(platform, date.fromisoformat(context.partition_key), context.run_id)
+    rows = platform.lake.read(_ACTIONS.name, partitions=[context.partition_key], columns=["responsible_party"])
+    parties = rows["responsible_party"].to_pylist()
+    counts = {party: parties.count(party) for party in sorted(set(parties))}
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": rows.num_rows, "owed_by": counts_table(counts, "responsible party", "items")}
+    )
+
+
+_DIMENSIONS = {
+    TABLES["marts/dim_business"]: "Businesses and their versions, as known when the day was published.",
+    TABLES["marts/dim_business_parcel"]: "Business places and their versions, as known when the day was published.",
+}
+
+
+@dg.multi_asset(
+    name="dimensions",
+    specs=[
+        dg.AssetSpec(
+            table.name.split("/"),
+            deps=[dg.AssetKey(["core", "business_history"]), dg.AssetKey(["core", "business_parcel_history"])],
+            group_name="marts",
+            kinds={"deltalake"},
+            owners=[table.owner],
+            metadata=table_metadata(table),
+            automation_condition=WHEN_CORE_IS_DONE,
+            freshness_policy=EVERY_MORNING,
+            description=description,
+        )
+        for table, description in _DIMENSIONS.items()
+    ],
+    partitions_def=DAYS,
+)
+def dimensions(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
+    """marts/dim_business and marts/dim_business_parcel."""
+    for commit in marts.list_dimensions(platform, date.fromisoformat(context.partition_key), context.run_id):
+        yield dg.MaterializeResult(asset_key=commit.table.split("/"), metadata={"dagster/row_count": commit.row_count})
+
+
+@dg.asset(
+    key_prefix="marts",
+    deps=[
+        *(dg.AssetKey(["clean", feed]) for feed in (*EVENT_FEEDS, "districts")),
+        dg.AssetKey(["core", "located_addresses"]),
+        source_quality,
+    ],
+    partitions_def=DAYS,
+    group_name="marts",
+    kinds={"deltalake"},
+    owners=[_PUBLIC.owner],
+    metadata=table_metadata(_PUBLIC),
+    automation_condition=WHEN_CORE_IS_DONE,
+    freshness_policy=EVERY_MORNING,
+    description=(
+        "Events by neighborhood and complete quarter, for everybody: counts from 1 to 10 are hidden, and others with them where a "
+        "hidden one could be computed."
+    ),
+)
+def public_neighborhood_quarter(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
+    """marts/public_neighborhood_quarter."""
+    marts.count_for_the_public(platform, date.fromisoformat(context.partition_key), context.run_id)
+    rows = platform.lake.read(_PUBLIC.name, partitions=[context.partition_key], columns=["is_suppressed"])
+    hidden = sum(rows["is_suppressed"].to_pylist())
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows.num_rows, "hidden_counts": hidden})
+
+
+@dg.asset(
+    key_prefix="warehouse",
+    deps=[dg.AssetKey(mart.split("/")) for mart in PUBLISHED_MARTS],
+    partitions_def=DAYS,
+    group_name="warehouse",
+    kinds={"sqlalchemy"},
+    owners=["team:data-engineering"],
+    automation_condition=WHEN_CORE_IS_DONE,
+    freshness_policy=EVERY_MORNING,
+    description="The day's marts in the BI warehouse: appended to the history, shown by the v1 views if no later day is shown.",
+)
+def published_snapshots(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
+    """Publication of a day's marts."""
+    done = marts.publish_marts(platform, date.fromisoformat(context.partition_key), context.run_id)
+    pruned = marts.prune_warehouse(platform)
+    return dg.MaterializeResult(
+        metadata={
+            "is_current": done.is_current,
+            "snapshots": ", ".join(f"{mart} {snapshot}" for mart, snapshot in done.snapshots.items()),
+            "new_rows": counts_table(done.row_counts, "mart"),
+            "snapshots_pruned": len(pruned),
+        }
+    )
+
+
+BI_ASSETS = [action_items, dimensions, public_neighborhood_quarter, published_snapshots]
