@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
+from kc_pipeline.catalog.reference import FIRST_DAY, LAST_DAY
 from kc_pipeline.catalog.render import to_arrow, to_sqlalchemy
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS
@@ -91,11 +92,14 @@ class Warehouse:
 
         Raises:
             ContractError: rows do not fit their mart's contract; nothing was written.
+            ValueError: the rows are not of one day and one snapshot per mart, or the day is not in the calendar.
             PublishConflictError: another run moved a pointer or published one of the snapshots meanwhile.
             WarehouseError: a snapshot id stands for other rows there.
         """
         marts = {mart: _in_order_of_key(mart, rows) for mart, rows in sorted(marts.items())}
         ids = _snapshot_ids(marts, as_of)
+        if not FIRST_DAY <= as_of <= LAST_DAY:
+            raise ValueError(f"{as_of} is not in the calendar, which goes from {FIRST_DAY} to {LAST_DAY} (catalog/reference.py)")
         seen = self._pointers()
         is_current = all(mart not in seen or (seen[mart].as_of, seen[mart].snapshot_id) <= (as_of, ids[mart]) for mart in marts)
         written = dict.fromkeys(marts, 0)

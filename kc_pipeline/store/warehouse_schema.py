@@ -7,14 +7,17 @@ replaced in place where the engine can, so that other views on them and rights g
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kc_pipeline.catalog.reference import REFERENCE_TABLES
-from kc_pipeline.catalog.render import to_sqlalchemy
+from kc_pipeline.catalog.render import to_arrow, to_sqlalchemy
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.catalog.views import LOOKUPS, MAP_VIEWS, PUBLISHED_MARTS, VIEWS
+from kc_pipeline.store import bulk
 from kc_pipeline.store.engines import WarehouseError, for_writing, is_locked_out, location
 from kc_pipeline.store.reference_rows import ROWS_OF, edition
 
@@ -129,12 +132,19 @@ def _outdated(present: _Present) -> list[str]:
 
 def _fill(connection: sa.Connection, name: str) -> None:
     """Write the rows of a reference table over what is there; facts may refer to them, so none is taken away."""
-    table = REFERENCES[name]
-    insert = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
-    written = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
-    connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=written), ROWS_OF[name]())
+    table, rows = REFERENCES[name], ROWS_OF[name]()
+    if connection.scalar(sa.select(sa.exists(sa.select(table)))):
+        _write_over(connection, table, rows)
+    else:
+        bulk.append(connection, table, pa.Table.from_pylist(rows, schema=to_arrow(REFERENCE_TABLES[name])))
     connection.execute(sa.delete(DEFINITIONS).where(DEFINITIONS.c.view_name == table.name))
     connection.execute(sa.insert(DEFINITIONS).values(view_name=table.name, definition=edition(name)))
+
+
+def _write_over(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    insert = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    written = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
+    connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=written), rows)
 
 
 _LOOK_POSTGRESQL = """

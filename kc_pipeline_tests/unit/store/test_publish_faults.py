@@ -1,0 +1,208 @@
+"""Publishing while others read, write, or pull the plug: what is shown is the old or the new snapshot, whole."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+from published_rows import FACTORS, NOW, day, factors, publish, shown
+
+from kc_pipeline.store import bulk
+from kc_pipeline.store.warehouse import PublishConflictError, Warehouse
+
+@contextmanager
+def dying_at(step: int) -> Iterator[list[int]]:
+    """Kill this process at the given step of what it does with a database; 0: count the steps only.
+
+    Steps are before and after every statement, every block of rows, and every commit.
+    """
+    done = [0]
+
+    def count(*_: object) -> None:
+        done[0] += 1
+        if done[0] == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    blocks = bulk._blocks  # noqa: SLF001 - a block of rows is a step
+
+    def counted(rows):
+        for block in blocks(rows):
+            count()
+            yield block
+            count()
+
+    events = ["before_cursor_execute", "after_cursor_execute", "begin", "commit"]
+    bulk._blocks = counted  # noqa: SLF001
+    for event in events:
+        sa.event.listen(sa.Engine, event, count)
+    try:
+        yield done
+    finally:
+        bulk._blocks = blocks  # noqa: SLF001
+        for event in events:
+            sa.event.remove(sa.Engine, event, count)
+
+
+def publish_and_die(url: str, step: int, number: int) -> None:
+    """Publish a day in a process of its own, which dies at a step."""
+    bulk._ROWS_PER_BLOCK = 1  # noqa: SLF001
+    warehouse = Warehouse(url)
+    with dying_at(step):
+        publish(warehouse, day(number), number)
+
+
+def exit_code(work: Callable[..., None], *arguments: object) -> int:
+    """Exit code of a new process that does something, negative for the signal that ended it.
+
+    It is forked from a server without threads: Arrow's may not be forked.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["kc_pipeline.store.warehouse", "kc_pipeline.store.lake", "psycopg", "pytest", "hypothesis"])
+    process = context.Process(target=work, args=arguments)
+    process.start()
+    process.join(60)
+    assert process.exitcode is not None, "it hangs"
+    return process.exitcode
+
+
+def steps_of_a_publish(url: str) -> int:
+    warehouse = Warehouse(url)
+    with dying_at(0) as done:
+        publish(warehouse, day(1), 1)
+    return done[0]
+
+
+def test_a_kill_at_any_step_leaves_the_old_or_the_new_snapshot(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "_ROWS_PER_BLOCK", 1)
+    steps = steps_of_a_publish(warehouse_url)
+    assert steps > 30, "statements, blocks and commits are all counted"
+    before = 1
+    for step in range(1, steps + 2):
+        number = step + 1
+        status = exit_code(publish_and_die, warehouse_url, step, number)
+        opened = Warehouse(warehouse_url)
+        now = shown(opened)
+        assert now in (([before], [before]), ([number], [number])), f"torn at step {step} of {steps}"
+        acknowledged = status == 0
+        assert status == -signal.SIGKILL or acknowledged
+        assert not acknowledged or now == ([number], [number]), "what was said to be published is published"
+        before = now[0][0]
+        held = {row["snapshot_id"] for row in opened.snapshots()}
+        with opened.engine.connect() as connection:
+            in_history = set(connection.scalars(sa.text("select distinct snapshot_id from source_quality_history")))
+        assert in_history == held, "no rows without their snapshot, no snapshot without its rows"
+    assert acknowledged, "the last round was past the last step"
+
+
+def test_readers_see_one_snapshot_while_others_are_published(warehouse_url: str) -> None:
+    warehouse = Warehouse(warehouse_url)
+    publish(warehouse, day(1), 1)
+    stop, failed, seen = threading.Event(), [], set()
+
+    def read() -> None:
+        own = Warehouse(warehouse_url)
+        while not stop.is_set():
+            try:
+                with own.engine.connect() as connection:
+                    counts = connection.scalars(sa.text("select distinct received_count from v1_source_quality")).all()
+                    rows = connection.scalar(sa.text("select count(*) from v1_source_quality"))
+            except sa.exc.DBAPIError as error:
+                failed.append(str(error))
+                return
+            if len(counts) != 1 or rows != 3:
+                failed.append(f"{counts} {rows}")
+            seen.update(counts)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for number in range(2, 25):
+        publish(warehouse, day(number), number)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert not failed
+    assert seen <= set(range(1, 25))
+    assert len(seen) > 1, "the readers read while it went on"
+
+
+def test_a_reader_that_stays_sees_what_it_saw(warehouse_url: str) -> None:
+    warehouse = Warehouse(warehouse_url)
+    publish(warehouse, day(1), 1)
+    reader = Warehouse(warehouse_url).engine.execution_options(
+        **({"isolation_level": "REPEATABLE READ"} if warehouse_url.startswith("postgresql") else {})
+    )
+    query = sa.text("select distinct received_count from v1_source_quality")
+    with reader.begin() as connection:
+        assert connection.scalars(query).all() == [1]
+        for number in range(2, 6):
+            publish(warehouse, day(number), number)
+        assert connection.scalars(query).all() == [1]
+    assert shown(warehouse) == ([5], [5])
+
+
+def test_two_runs_at_once_both_publish_or_one_says_why(warehouse_url: str) -> None:
+    """Every run that ends well is in the history, and the newest day is shown, whoever came last."""
+    Warehouse(warehouse_url)
+    start = threading.Barrier(2)
+    told: dict[int, str] = {}
+
+    def run(number: int) -> None:
+        own = Warehouse(warehouse_url)
+        for turn in range(10):
+            start.wait()
+            try:
+                publish(own, day(2 * turn + number), 2 * turn + number)
+                told[2 * turn + number] = "published"
+            except PublishConflictError as error:
+                told[2 * turn + number] = str(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    published = {number for number, said in told.items() if said == "published"}
+    assert all("run again" in said for said in told.values() if said != "published")
+    warehouse = Warehouse(warehouse_url)
+    assert {row["as_of"] for row in warehouse.snapshots()} == {day(number) for number in published}
+    assert len(published) >= 10, "at least one of the two gets through each time"
+    (count,) = shown(warehouse)[0]
+    assert count in published
+    assert all(warehouse.read_snapshot(row["mart"], row["snapshot_id"]).num_rows == 3 for row in warehouse.snapshots())
+
+
+def test_a_publish_that_finds_another_writing_for_long_says_so(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kc_pipeline.store.engines.WAIT_SECONDS", 0.2)
+    warehouse, other = Warehouse(warehouse_url), Warehouse(warehouse_url)
+    publish(warehouse, day(1), 1)
+    with other._writer.begin() as connection:  # noqa: SLF001 - a run that began and did not end
+        connection.execute(sa.text("update current_snapshot set as_of = as_of"))
+        with pytest.raises(PublishConflictError, match="another run is publishing"):
+            publish(warehouse, day(2), 2, "s0000000009")
+    publish(warehouse, day(2), 2)
+    assert shown(warehouse) == ([2], [2])
+
+
+def test_a_full_disk_leaves_what_was_shown(warehouse_url: str) -> None:
+    if warehouse_url.startswith("postgresql"):
+        pytest.skip("the server's disk is not ours to fill")
+    warehouse = Warehouse(warehouse_url)
+    publish(warehouse, day(1), 1)
+    with warehouse.engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+
+    def fill(connection, _record) -> None:
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    full = Warehouse(warehouse_url)
+    sa.event.listen(full.engine, "connect", fill)
+    with pytest.raises(sa.exc.DBAPIError, match="full"):
+        full.publish({FACTORS: factors("s0000000002", day(2), 2, places=5000)}, day(2), "r", NOW, {})
+    assert shown(Warehouse(warehouse_url)) == ([1], [1])
+    publish(Warehouse(warehouse_url), day(3), 3)
+    assert shown(Warehouse(warehouse_url)) == ([3], [3])
