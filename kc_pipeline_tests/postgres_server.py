@@ -31,14 +31,18 @@ def running_server() -> Iterator[sa.URL]:
         return
     binaries = sorted(Path("/").glob(f"{_BINARIES[1:]}/initdb"), key=lambda path: int(path.parts[-3]))
     if not binaries:
-        raise NoPostgresError(f"no PostgreSQL in {_BINARIES}: install postgresql and postgis (Debian: postgresql-15-postgis-3), or name KC_TEST_PG_DSN")
+        raise NoPostgresError(
+            f"no PostgreSQL in {_BINARIES}: install postgresql and postgis (Debian: postgresql-15-postgis-3), or name KC_TEST_PG_DSN"
+        )
     folder = Path(tempfile.mkdtemp(prefix="kc-pg-"))
     user = _OWNER if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     if os.geteuid() == 0:
         shutil.chown(folder, user)
     control = [str(binaries[-1].with_name("pg_ctl")), "--pgdata", str(folder / "data"), "--log", str(folder / "log"), "--wait", "--silent"]
     try:
-        _run([str(binaries[-1]), "--pgdata", str(folder / "data"), "--auth", "trust", "--encoding", "UTF8", "--no-sync", "--no-locale"], user)
+        _run(
+            [str(binaries[-1]), "--pgdata", str(folder / "data"), "--auth", "trust", "--encoding", "UTF8", "--no-sync", "--no-locale"], user
+        )
         # A socket of its own and no port: servers of several workers stand side by side, and nothing from outside reaches them.
         _run([*control, "start", "--options", f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"], user)
         yield sa.URL.create("postgresql", user, database="postgres", query={"host": str(folder)})

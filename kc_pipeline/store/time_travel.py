@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kc_pipeline.catalog.tables import Table
 from kc_pipeline.catalog.views import VIEWS, marts_of
 from kc_pipeline.store.lake import Lake
 from kc_pipeline.store.warehouse import Warehouse
@@ -82,8 +83,10 @@ def as_told(warehouse: Warehouse, lake: Lake, view: str, as_of: date | None = No
     """
     if view not in VIEWS:
         raise KeyError(f"no view {view!r}; there are {', '.join(sorted(VIEWS))}")
-    published = [row for row in published_snapshots(warehouse) if known_at is None or row.published_utc <= known_at]
     marts = marts_of(view)
+    if not marts:
+        return Told(warehouse.read_view(view), [])
+    published = [row for row in published_snapshots(warehouse) if known_at is None or row.published_utc <= known_at]
     found = {mart: snapshot for mart in marts if (snapshot := _newest(published, mart, as_of))}
     if not found:
         said = f" of {as_of}" if as_of else ""
@@ -94,6 +97,33 @@ def as_told(warehouse: Warehouse, lake: Lake, view: str, as_of: date | None = No
     rows = {mart: _rows(warehouse, lake, snapshot) for mart, snapshot in found.items()}
     told = _derived(view, rows) if VIEWS[view].sql else rows[VIEWS[view].table]
     return Told(told.sort_by([(name, "ascending") for name in VIEWS[view].contract.key]), list(found.values()))
+
+
+def changed_rows(contract: Table, before: pa.Table, after: pa.Table) -> pa.Table:
+    """What was said anew: one row for every value that differs, and for every row that came or went.
+
+    Args:
+        contract: of both tables; columns that differ between any two runs are not compared.
+        before: what was said.
+        after: what is said.
+
+    Returns:
+        Table with the key's columns as text, then `change` ('came', 'went' or 'changed'), `column`, `before` and `after`
+        (texts), sorted by key and column.
+    """
+    key = [name for name in contract.key if name != "as_of"]
+    compared = [name for name in contract.column_names if name not in {*key, *contract.volatile, "as_of", "schema_version"}]
+    old, new = ({tuple(row[name] for name in key): row for row in rows.to_pylist()} for rows in (before, after))
+    found: list[tuple[str, ...]] = []
+    for place in sorted({*old, *new}, key=str):
+        named = tuple(map(str, place))
+        if place not in new or place not in old:
+            found.append((*named, "went" if place in old else "came", "", "", ""))
+            continue
+        values = ((name, old[place][name], new[place][name]) for name in compared)
+        found.extend((*named, "changed", name, str(was), str(now)) for name, was, now in values if was != now)
+    names = [*key, "change", "column", "before", "after"]
+    return pa.table({name: pa.array([row[position] for row in found], pa.string()) for position, name in enumerate(names)})
 
 
 def _newest(published: Iterable[Published], mart: str, as_of: date | None) -> Published | None:

@@ -21,7 +21,11 @@ _PLACE = ("business_parcel_id", "parcel_id", "business_names", "business_types",
 
 def packet_folder(platform: Platform, packet_id: str) -> Path:
     """Where a packet is kept."""
-    return platform.settings.case_dir / "packets" / packet_id
+    return _packets_folder(platform) / packet_id
+
+
+def _packets_folder(platform: Platform) -> Path:
+    return platform.settings.case_dir / "packets"
 
 
 def newest_day(platform: Platform) -> date:
@@ -128,6 +132,13 @@ def keep_packet(platform: Platform, packet: Mapping[str, Any]) -> Path:
             raise
         shutil.rmtree(writing)
     return folder
+
+
+def days_of_cases(platform: Platform) -> set[date]:
+    """Days that cases speak of: those of their steps, and those of the packets that were kept."""
+    days = {date.fromisoformat(step.happened_on) for step in case_ledger(platform).steps()}
+    packets = _packets_folder(platform).glob("*/packet.json")
+    return days | {date.fromisoformat(json.loads(path.read_bytes())["as_of"]) for path in packets}
 
 
 def remake_packet(platform: Platform, packet_id: str) -> bool:

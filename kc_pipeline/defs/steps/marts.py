@@ -1,6 +1,5 @@
 """What is said of a day, and its publication."""
 
-from collections.abc import Collection
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -122,19 +121,17 @@ def publish_marts(platform: Platform, as_of: date, run_id: str) -> "Publication"
     return platform.warehouse.publish(marts, as_of, run_id, platform.now(), versions)
 
 
-def prune_warehouse(platform: Platform, keep_snapshots: Collection[tuple[str, str]] = ()) -> list[tuple[str, str]]:
+def prune_warehouse(platform: Platform) -> list[tuple[str, str]]:
     """Take snapshots out of the warehouse that it no longer has to keep; the lake keeps them.
 
-    Args:
-        platform: whose warehouse.
-        keep_snapshots: (mart, snapshot_id) that must stay, such as those that cases refer to; the days on which models were
-            fitted or tested stay by themselves.
+    The days that cases speak of stay, and those on which models were fitted or tested.
 
     Returns:
         (mart, snapshot_id) that left.
     """
+    from kc_pipeline.defs.steps.evidence import days_of_cases
     from kc_pipeline.store.retention import prune
 
     fitted = set(platform.lake.read("eval/model_card", columns=["fitted_as_of"])["fitted_as_of"].to_pylist())
     tested = set(platform.lake.read("eval/backtest", columns=["trained_as_of"])["trained_as_of"].to_pylist())
-    return prune(platform.warehouse.engine, platform.now(), keep_snapshots, fitted | tested)
+    return prune(platform.warehouse.engine, platform.now(), keep_days=fitted | tested | days_of_cases(platform))

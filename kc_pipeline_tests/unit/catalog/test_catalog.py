@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from kc_pipeline.catalog import events
 from kc_pipeline.catalog.columns import COLUMNS, EVENT_FEEDS
+from kc_pipeline.catalog.reference import REFERENCE_TABLES
 from kc_pipeline.catalog.render import to_arrow, to_ddl
 from kc_pipeline.catalog.sources import FEEDS, MissingDataSetError, find_data_set, planned_data_sets
 from kc_pipeline.catalog.tables import FEEDS as TABLE_FEEDS
@@ -45,7 +46,7 @@ def test_no_column_or_source_field_is_about_a_person() -> None:
 
 
 def test_every_column_is_used_by_some_table() -> None:
-    used = {name for table in TABLES.values() for name in table.column_names}
+    used = {name for table in (*TABLES.values(), *REFERENCE_TABLES.values()) for name in table.column_names}
     assert set(COLUMNS) <= used
 
 

@@ -26,6 +26,8 @@ GOOD: Row = {
     "file_line": 2,
     "log_contribution": 0.0, "risk_multiplier": 1.0,
     "attribution_method": "parcel_key", "precision": "EXACT", "latitude": 39.1, "longitude": -94.6,
+    "distance_m": 0.0, "observed_latitude": 39.1, "observed_longitude": -94.6, "public_event_count": 11, "is_suppressed": False,
+    "quarter": "2026-Q1",
     "needed_count": 0, "not_counted_reasons": "", "duplicate_of": None,
 }  # fmt: skip
 OF_TYPE: dict[Type, object] = {
@@ -74,6 +76,9 @@ BREAKS: dict[str, Row] = {
         "confirmed_violent_count": 0,
         "needed_count": 1,
     },
+    "what_is_on_the_premises_is_no_distance_away": {"distance_m": 1.0},
+    "distance_m_is_in_range": {"distance_m": -1.0, "is_on_premises": False},
+    "no_small_count_is_shown": {"public_event_count": 10},
     "what_counts_is_exact_and_unopposed": {"not_counted_reasons": "x"},
     "count_state_is_known": {"count_state": "never heard of", "not_counted_reasons": "x"},
     "precision_is_known": {"precision": "never heard of", "count_state": "possible", "not_counted_reasons": "x"},

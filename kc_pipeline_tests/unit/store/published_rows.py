@@ -33,8 +33,9 @@ def factors(snapshot_id: str, as_of: date, count: int, places: int = 3) -> pa.Ta
     rows = [
         {
             "as_of": as_of, "business_parcel_id": f"parcel:{place}", "factor": "baseline", "factor_group": "context and history",
-            "log_contribution": 0.5, "risk_multiplier": 1.6487212707, "observation_count": count, "nearest_m": None, "oldest_open_days": None,
-            "owed_by": None, "explanation": 'A "quoted", text\nof two lines: \\N', "what_if_events_per_year": None, "model_id": "m",
+            "log_contribution": 0.5, "risk_multiplier": 1.6487212707, "observation_count": count, "nearest_m": None,
+            "oldest_open_days": None, "owed_by": None, "explanation": 'A "quoted", text\nof two lines: \\N',
+            "what_if_events_per_year": None, "model_id": "m",
             "snapshot_id": snapshot_id, "run_id": "r", "schema_version": "1",
         }
         for place in range(places)
@@ -42,9 +43,7 @@ def factors(snapshot_id: str, as_of: date, count: int, places: int = 3) -> pa.Ta
     return pa.Table.from_pylist(rows, schema=to_arrow(TABLES[FACTORS]))
 
 
-def publish(
-    warehouse: Warehouse, as_of: date, count: int, snapshot_id: str | None = None, published_utc: datetime = NOW
-) -> Publication:
+def publish(warehouse: Warehouse, as_of: date, count: int, snapshot_id: str | None = None, published_utc: datetime = NOW) -> Publication:
     """Publish both marts of a day under one id."""
     given = snapshot_id or warehouse.next_snapshot_id()
     marts = {MART: quality(given, as_of, count), FACTORS: factors(given, as_of, count)}

@@ -14,6 +14,7 @@ from published_rows import FACTORS, NOW, day, factors, publish, shown
 from kc_pipeline.store import bulk
 from kc_pipeline.store.warehouse import PublishConflictError, Warehouse
 
+
 @contextmanager
 def dying_at(step: int) -> Iterator[list[int]]:
     """Kill this process at the given step of what it does with a database; 0: count the steps only.
@@ -27,7 +28,7 @@ def dying_at(step: int) -> Iterator[list[int]]:
         if done[0] == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    blocks = bulk._blocks  # noqa: SLF001 - a block of rows is a step
+    blocks = bulk._blocks
 
     def counted(rows):
         for block in blocks(rows):
@@ -36,20 +37,20 @@ def dying_at(step: int) -> Iterator[list[int]]:
             count()
 
     events = ["before_cursor_execute", "after_cursor_execute", "begin", "commit"]
-    bulk._blocks = counted  # noqa: SLF001
+    bulk._blocks = counted
     for event in events:
         sa.event.listen(sa.Engine, event, count)
     try:
         yield done
     finally:
-        bulk._blocks = blocks  # noqa: SLF001
+        bulk._blocks = blocks
         for event in events:
             sa.event.remove(sa.Engine, event, count)
 
 
 def publish_and_die(url: str, step: int, number: int) -> None:
     """Publish a day in a process of its own, which dies at a step."""
-    bulk._ROWS_PER_BLOCK = 1  # noqa: SLF001
+    bulk._ROWS_PER_BLOCK = 1
     warehouse = Warehouse(url)
     with dying_at(step):
         publish(warehouse, day(number), number)
@@ -180,7 +181,7 @@ def test_a_publish_that_finds_another_writing_for_long_says_so(warehouse_url: st
     monkeypatch.setattr("kc_pipeline.store.engines.WAIT_SECONDS", 0.2)
     warehouse, other = Warehouse(warehouse_url), Warehouse(warehouse_url)
     publish(warehouse, day(1), 1)
-    with other._writer.begin() as connection:  # noqa: SLF001 - a run that began and did not end
+    with other._writer.begin() as connection:
         connection.execute(sa.text("update current_snapshot set as_of = as_of"))
         with pytest.raises(PublishConflictError, match="another run is publishing"):
             publish(warehouse, day(2), 2, "s0000000009")

@@ -53,7 +53,7 @@ def test_a_replay_of_an_older_day_is_kept_but_not_shown(warehouse: Warehouse) ->
     done = publish(warehouse, day(-20), 9)
     assert not done.is_current
     assert shown(warehouse) == ([2], [2])
-    older = f"select distinct received_count from source_quality_history where as_of = '{day(-20)}'"  # noqa: S608 - a fixed day
+    older = f"select distinct received_count from source_quality_history where as_of = '{day(-20)}'"
     assert scalar(warehouse, older) == 9
 
 
@@ -86,9 +86,11 @@ def test_snapshot_ids_ascend_whatever_was_published_and_nobody_gets_the_same(war
     assert ids == ["s0000000042", "s0000000043", "s0000000044"]
 
 
-def test_a_pointer_that_moved_meanwhile_is_not_overwritten(warehouse: Warehouse, warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pointer_that_moved_meanwhile_is_not_overwritten(
+    warehouse: Warehouse, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(warehouse, day(1), 1)
-    seen = warehouse._pointers()  # noqa: SLF001 - as read before the other run published
+    seen = warehouse._pointers()
     publish(Warehouse(warehouse_url), day(2), 2)
     monkeypatch.setattr(warehouse, "_pointers", lambda: seen)
     with pytest.raises(PublishConflictError, match="run again"):
@@ -160,7 +162,7 @@ def test_a_warehouse_of_an_earlier_minor_version_gets_the_new_columns(warehouse:
     with warehouse.engine.begin() as connection:
         connection.execute(sa.text(f"DROP VIEW {VIEW}"))
         connection.execute(sa.text("ALTER TABLE source_quality_history DROP COLUMN covered_days_365d"))
-        connection.execute(sa.text(f"CREATE VIEW {VIEW} AS SELECT feed FROM source_quality_history"))  # noqa: S608 - a fixed name
+        connection.execute(sa.text(f"CREATE VIEW {VIEW} AS SELECT feed FROM source_quality_history"))
     opened = Warehouse(warehouse_url)
     publish(opened, day(2), 2)
     assert set(opened.read_view(VIEW)["covered_days_365d"].to_pylist()) == {300}

@@ -55,8 +55,8 @@ def test_rights_and_other_peoples_views_stay_through_publishes_and_new_columns(u
     opened = Warehouse(url)
     publish(opened, day(2), 2)
     assert rows(url, "select distinct received_count from theirs") == [(2,)]
-    assert rows(url, f"select distinct covered_days_365d from {VIEW}") == [(300,)]  # noqa: S608 - a fixed name
-    assert rows(url, f"select has_column_privilege('reader', '{VIEW}', 'covered_days_365d', 'select')") == [(True,)]  # noqa: S608
+    assert rows(url, f"select distinct covered_days_365d from {VIEW}") == [(300,)]
+    assert rows(url, f"select has_column_privilege('reader', '{VIEW}', 'covered_days_365d', 'select')") == [(True,)]
     rows(url, "drop owned by reader; drop role reader")
 
 
@@ -68,7 +68,7 @@ def test_a_view_that_would_lose_a_column_is_refused(url: str) -> None:
 
 
 def _select_of(url: str, view: str) -> str:
-    return str(rows(url, f"select pg_get_viewdef('{view}'::regclass)")[0][0]).rstrip(";")  # noqa: S608 - a fixed name
+    return str(rows(url, f"select pg_get_viewdef('{view}'::regclass)")[0][0]).rstrip(";")
 
 
 def test_a_long_transaction_sees_its_snapshot_and_stops_no_publish(url: str) -> None:
@@ -76,7 +76,7 @@ def test_a_long_transaction_sees_its_snapshot_and_stops_no_publish(url: str) -> 
     publish(warehouse, day(1), 1)
     reader = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), isolation_level="REPEATABLE READ")
     with reader.begin() as connection:
-        query = sa.text(f"select distinct received_count from {VIEW}")  # noqa: S608 - a fixed name
+        query = sa.text(f"select distinct received_count from {VIEW}")
         before = connection.execute(query).fetchall()
         publish(warehouse, day(2), 2)
         assert shown(warehouse) == ([2], [2])
@@ -111,11 +111,11 @@ def test_places_are_points_where_postgis_is(postgres_database: Callable[..., str
     warehouse.publish({mart: pa.Table.from_pylist(places, schema=to_arrow(TABLES[mart]))}, day(1), "r", NOW, {})
     view = MAP_VIEWS[mart]
     near = (
-        f"select business_parcel_id, st_srid(geom), geometrytype(geom) from {view} "  # noqa: S608 - a fixed name
+        f"select business_parcel_id, st_srid(geom), geometrytype(geom) from {view} "
         "where st_dwithin(geom::geography, st_setsrid(st_makepoint(-94.58, 39.1), 4326)::geography, 500)"
     )
     assert rows(url, near) == [("parcel:0", 4326, "POINT")]
-    registered = rows(url, f"select coord_dimension, srid, type from geometry_columns where f_table_name = '{view}'")  # noqa: S608
+    registered = rows(url, f"select coord_dimension, srid, type from geometry_columns where f_table_name = '{view}'")
     assert registered == [(2, 4326, "POINT")]
 
 
