@@ -47,7 +47,12 @@ def mart(name: str, places: int, per_place: int, snapshot_id: str, as_of: date) 
         elif field.name == "as_of":
             values = pa.array([as_of] * size)
         elif field.name == "explanation":
-            values = pa.array([f"Streetlight outages that are not mended: associated with {n % 9}.12 times the risk (4 within 200 m)" for n in range(size)])
+            values = pa.array(
+                [
+                    f"Streetlight outages that are not mended: associated with {n % 9}.12 times the risk (4 within 200 m)"
+                    for n in range(size)
+                ]
+            )
         elif pa.types.is_string(field.type):
             values = pa.array([f"{field.name} {n % 977}" for n in range(size)])
         elif pa.types.is_integer(field.type):
@@ -76,7 +81,7 @@ def publish_day(warehouse: Warehouse, marts: dict[str, pa.Table], number: int) -
         ids = pa.array([given] * rows.num_rows, pa.string())
         for column, values in (("as_of", day), ("snapshot_id", ids)):
             position = rows.column_names.index(column)
-            rows = rows.set_column(position, rows.schema.field(column), values)  # noqa: PLW2901
+            rows = rows.set_column(position, rows.schema.field(column), values)
         named[name] = rows
     return seconds(lambda: warehouse.publish(named, as_of, "benchmark", datetime.now(UTC), {}))
 
@@ -126,10 +131,14 @@ def measure(url: str, marts: dict[str, pa.Table]) -> None:
     name, rows = warehouse.engine.name, sum(table.num_rows for table in marts.values())
     published = [publish_day(warehouse, marts, number) for number in range(DAYS)]
     ours, theirs = statistics.median(published), write_frames(url, marts)
-    print(f"{name:12} publish {rows:,} rows   {ours:6.2f} s  {rows / ours:9,.0f} rows/s   to_sql {theirs:6.2f} s   ratio {ours / theirs:.2f}")
+    print(
+        f"{name:12} publish {rows:,} rows   {ours:6.2f} s  {rows / ours:9,.0f} rows/s   to_sql {theirs:6.2f} s   ratio {ours / theirs:.2f}"
+    )
     idle, _ = read_meanwhile(url, lambda: time.sleep(3))
     busy, torn = read_meanwhile(url, lambda: [publish_day(warehouse, marts, DAYS + number) for number in range(3)] and None)
-    print(f"{name:12} a read of {marts[RISK].num_rows:,} rows: alone {_ms(idle)}, while 3 days are published {_ms(busy)}; {len(busy)} reads, {torn} torn")
+    print(
+        f"{name:12} a read of {marts[RISK].num_rows:,} rows: alone {_ms(idle)}, while 3 days are published {_ms(busy)}; {len(busy)} reads, {torn} torn"
+    )
 
 
 def _ms(took: list[float]) -> str:

@@ -68,6 +68,9 @@ LOOKUPS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "marts/action_items": (("snapshot_id", "condition", "distance_m"),),
 }
 
+# kinds of files that a view can be exported to
+EXPORT_FORMATS = ("csv", "geoparquet", "geojson", "geopackage")
+
 
 def marts_of(view: str) -> list[str]:
     """Marts whose snapshots a view shows, directly or through the views that its SQL names.

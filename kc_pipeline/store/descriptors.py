@@ -23,6 +23,10 @@ _TYPES = {
     Type.GEOMETRY: "string",
 }
 
+_FORMULA_SAFE = (
+    "An apostrophe before a text that begins with = + - @ tab or line end, or with apostrophes and one of them, is not part of it."
+)
+
 
 @dataclass(frozen=True)
 class ExportedFile:
@@ -82,7 +86,7 @@ def _resource(view: str, contract: Table, file: ExportedFile) -> dict[str, Any]:
             "type": "table",
             "encoding": "utf-8",
             "dialect": {"delimiter": ",", "header": True},
-            "formulaSafe": "An apostrophe before a text that begins with = + - @ tab or line end, or with apostrophes and one of them, is not part of it.",
+            "formulaSafe": _FORMULA_SAFE,
         }
     return resource | {"schema": _schema(contract)}
 

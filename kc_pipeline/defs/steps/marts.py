@@ -10,6 +10,8 @@ from kc_pipeline.defs.steps.drifts import doubts_about
 from kc_pipeline.defs.steps.frames import read_frame, write_mart
 from kc_pipeline.defs.steps.risk import MODEL_INPUTS, score_day
 
+_VIEW_SAMPLE = 1_000
+
 if TYPE_CHECKING:
     from kc_pipeline.store.lake import Commit
     from kc_pipeline.store.warehouse import Publication
@@ -111,14 +113,49 @@ def count_for_the_public(platform: Platform, as_of: date, run_id: str) -> "Commi
 
 
 def publish_marts(platform: Platform, as_of: date, run_id: str) -> "Publication":
-    """Show a day's marts to BI; what is read is the version that is recorded."""
+    """Show a day's marts to BI; what is read is the version that is recorded.
+
+    Raises:
+        ContractBreachError: rows do not keep the contract that readers of their view were given; nothing was published.
+    """
+    from kc_pipeline.catalog.contracts import released
     from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS
+    from kc_pipeline.store.contract_check import ContractBreachError, breaches
 
     lake = platform.lake
     versions = lake.versions([*PUBLISHED_MARTS, *(f"clean/{feed}" for feed in FEEDS), *MODEL_INPUTS, "eval/model_card"])
     marts = {mart: lake.read(mart, partitions=[as_of.isoformat()], version=versions[mart]) for mart in PUBLISHED_MARTS}
     marts = {mart: rows for mart, rows in marts.items() if rows.num_rows or VIEWS[PUBLISHED_MARTS[mart]].can_be_empty}
+    broken = [breach for mart, rows in marts.items() for breach in breaches(released(PUBLISHED_MARTS[mart]), rows)]
+    if broken:
+        raise ContractBreachError("; ".join(broken))
     return platform.warehouse.publish(marts, as_of, run_id, platform.now(), versions)
+
+
+def check_views(platform: Platform) -> list[str]:
+    """What in the views, as anyone reads them now, breaks the contracts that readers were given; empty if nothing.
+
+    Every row was judged before it was published; here the views are: their columns, some of their rows, and that they show
+    as many rows as were published.
+    """
+    import sqlalchemy as sa
+
+    from kc_pipeline.catalog.contracts import released
+    from kc_pipeline.catalog.views import VIEWS
+    from kc_pipeline.store.contract_check import breaches
+
+    warehouse, said = platform.warehouse, []
+    published = {row["mart"]: row["row_count"] for row in warehouse.snapshots() if row["is_current"]}
+    for view in VIEWS.values():
+        try:
+            said += breaches(released(view.name), warehouse.read_view(view.name, _VIEW_SAMPLE))
+            shown = warehouse.count_view(view.name)
+        except sa.exc.DBAPIError as error:
+            said.append(f"{view.name}: cannot be read: {error.orig}")
+            continue
+        if view.is_of_a_mart and shown != published.get(view.table, 0):
+            said.append(f"{view.name}: shows {shown} rows, and {published.get(view.table, 0)} were published")
+    return said
 
 
 def prune_warehouse(platform: Platform) -> list[tuple[str, str]]:
