@@ -136,9 +136,8 @@ def measure(url: str, marts: dict[str, pa.Table]) -> None:
     )
     idle, _ = read_meanwhile(url, lambda: time.sleep(3))
     busy, torn = read_meanwhile(url, lambda: [publish_day(warehouse, marts, DAYS + number) for number in range(3)] and None)
-    print(
-        f"{name:12} a read of {marts[RISK].num_rows:,} rows: alone {_ms(idle)}, while 3 days are published {_ms(busy)}; {len(busy)} reads, {torn} torn"
-    )
+    told = f"alone {_ms(idle)}, while 3 days are published {_ms(busy)}; {len(busy)} reads, {torn} torn"
+    print(f"{name:12} a read of {marts[RISK].num_rows:,} rows: {told}")
 
 
 def _ms(took: list[float]) -> str:
