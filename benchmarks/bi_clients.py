@@ -22,7 +22,8 @@ QUESTIONS = {
     "filter": "SELECT count(*) AS n FROM v1_business_risk_current WHERE risk_rank <= 10 AND risk_trend <> 'unknown'",
     "join": (
         "SELECT r.council_district, a.responsible_party, count(*) AS items FROM v1_business_risk_current r "
-        "JOIN v1_action_list a ON a.business_parcel_id = r.business_parcel_id GROUP BY r.council_district, a.responsible_party ORDER BY 1, 2"
+        "JOIN v1_action_list a ON a.business_parcel_id = r.business_parcel_id "
+        "GROUP BY r.council_district, a.responsible_party ORDER BY 1, 2"
     ),
     "map": (
         "SELECT business_names, latitude, longitude, risk_score FROM v1_business_risk_current "
@@ -31,7 +32,7 @@ QUESTIONS = {
 }
 
 # What runs inside Superset's own environment.
-_INSIDE = r'''
+_INSIDE = r"""
 import json, sys
 from superset.app import create_app
 
@@ -64,7 +65,7 @@ for name, uri in uris.items():
         asked = {"database_id": database, "sql": sql, "runAsync": False, "queryLimit": 1000, "client_id": name[:4] + question[:6]}
         answer[question] = said(client.post("/api/v1/sqllab/execute/", json=asked, headers=head))["data"]
 print("ANSWER" + json.dumps(told, default=str))
-'''
+"""
 
 
 def ask_superset(python: Path, uris: dict[str, str]) -> dict[str, dict]:
@@ -91,7 +92,8 @@ def ask_superset(python: Path, uris: dict[str, str]) -> dict[str, dict]:
 def tell(name: str, told: dict) -> None:
     """Print what a database's views look like to Superset, after checking the columns against the catalogue."""
     for view in VIEWS.values():
-        assert list(told["columns"][view.name]) == list(view.contract.column_names), view.name
+        if list(told["columns"][view.name]) != list(view.contract.column_names):
+            raise SystemExit(f"{view.name}: {name} shows other columns than the catalogue has")
     types = {column: kind for view in told["columns"].values() for column, kind in view.items()}
     shown = {column: types[column] for column in ("as_of", "risk_score", "risk_rank", "is_on_premises", "latitude", "business_names")}
     print(f"Superset, {name}: {len(told['columns'])} views, {sum(map(len, told['columns'].values()))} columns, such as {shown}")
