@@ -192,8 +192,8 @@ class Lake:
 
     def alterations(self, table: str) -> list[str]:
         """What in the files of a table, of every version, is not as it was committed, a sentence each."""
-        newest = self.version(table)
-        return [] if newest is None else list(broken_seals(self.path(table), newest))
+        entries = [int(path.stem) for path in (self.path(table) / "_delta_log").glob("*.json") if path.stem.isdigit()]
+        return list(broken_seals(self.path(table), max(entries))) if entries else []
 
     def _open(self, table: str) -> DeltaTable | None:
         """The newest version; opened again only where the log has gone on, since every opening reads the whole log."""

@@ -139,23 +139,28 @@ def _verify_raw(platform: Platform) -> Iterator[tuple[str, str]]:
 
 def _verify_lake(platform: Platform) -> Iterator[tuple[str, str]]:
     """Every file of every version against its seal."""
-    tables = [table for table in TABLES if platform.lake.version(table) is not None]
-    for table in tables:
+    for table in TABLES:
         for sentence in platform.lake.alterations(table):
             yield "lake", sentence
-    yield "", f"{len(tables)} lake tables: every file of every version against its seal"
+    yield "", "every file of every version of the lake against its seal"
 
 
 def _verify_warehouse(platform: Platform) -> Iterator[tuple[str, str]]:
     """Every snapshot in the warehouse against the rows that the lake keeps of it."""
+    import pyarrow as pa
     import pyarrow.compute as pc
+    from deltalake.exceptions import DeltaError
 
     from kc_pipeline.store.lake import canonical_rows
 
     held = [row for row in platform.warehouse.snapshots() if row["pruned_utc"] is None and row["mart"] in TABLES]
     for row in held:
         mart, day = row["mart"], row["as_of"].isoformat()
-        kept = platform.lake.read(mart, partitions=[day], version=row["lake_versions"].get(mart))
+        try:
+            kept = platform.lake.read(mart, partitions=[day], version=row["lake_versions"].get(mart))
+        except (DeltaError, OSError, pa.ArrowException) as error:
+            yield "lake", f"{mart}: what it kept of {row['snapshot_id']} cannot be read ({type(error).__name__})"
+            continue
         kept = kept.filter(pc.equal(kept["snapshot_id"], row["snapshot_id"]))
         shown = platform.warehouse.read_snapshot(mart, row["snapshot_id"])
         if not _same(canonical_rows(TABLES[mart], kept), canonical_rows(TABLES[mart], shown)):
