@@ -4,7 +4,7 @@ BIN := .venv/bin
 # A worker per core; the tests of a file stay together, since they share its fixtures.
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: run dev test test-all lint validate clean
+.PHONY: run dev test test-all lint validate audit clean
 
 run: .venv/installed
 	$(BIN)/kc run
@@ -26,6 +26,12 @@ lint: .venv/installed-dev
 validate: .venv/installed
 	$(BIN)/dagster definitions validate -w workspace.yaml
 
+# Known weaknesses of the pinned versions, from PyPI's advisories; fails where one is found or cannot be looked up.
+audit:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet --disable-pip-version-check pip-audit
+	.venv-audit/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt
+
 .venv/installed: pyproject.toml setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
@@ -36,4 +42,4 @@ validate: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv-audit build *.egg-info
