@@ -100,7 +100,7 @@ def _compare(feed: str, before: "pd.DataFrame", after: "pd.DataFrame") -> list[R
 
 def rejected_csv(rows: "pd.DataFrame") -> str:
     """Rejected rows as CSV; no cell can be taken for a formula."""
-    from kc_pipeline.places.decisions import safe_cell
+    from kc_pipeline.store.csv_cells import safe_cell
 
     names = TABLES["quarantine/parcels"].column_names
     text = io.StringIO()
@@ -108,5 +108,5 @@ def rejected_csv(rows: "pd.DataFrame") -> str:
     writer.writerow(names)
     records: Iterable[dict[str, object]] = rows.to_dict("records")
     for row in records:
-        writer.writerow([safe_cell("" if row[name] is None else str(row[name])) for name in names])
+        writer.writerow([safe_cell(row[name]) for name in names])
     return text.getvalue()

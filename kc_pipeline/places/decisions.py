@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from kc_pipeline.store.csv_cells import original_text, safe_cell
+
 COLUMNS = ("business_id", "decision", "parcel_id", "same_as_business_id", "decided_by", "decided_on", "note")
 DECISIONS = ("parcel", "no_parcel", "same_as", "not_a_business")
 # What a run made of a row: 'applied', 'waiting' (its business, or the one it is the same as, is in no register now), 'rejected'.
 APPLIED, WAITING, REJECTED = "applied", "waiting", "rejected"
 _CONTEXT = ("business_name", "business_types", "address", "reason", "candidates")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _SAVE_AS = "save it as 'CSV UTF-8 (comma delimited)'"
 
 
@@ -164,12 +165,6 @@ def review_csv(review: pd.DataFrame, decided: pd.DataFrame) -> str:
     return out.getvalue()
 
 
-def safe_cell(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    text = "" if value is None or value != value else str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
-
-
 def _text_of(path: Path) -> str:
     try:
         content = path.read_bytes()
@@ -200,9 +195,8 @@ def _read_row(header: list[str], cells: list[str]) -> dict[str, str | None]:
 
 
 def _as_typed(cell: str) -> str:
-    """A cell without the mark that `safe_cell` puts before what looks like a formula."""
-    cell = cell.strip()
-    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA_STARTS) else cell
+    """A cell without blanks around it and without the mark before what looks like a formula."""
+    return original_text(cell.strip())
 
 
 def _day(text: str) -> date | None:
