@@ -82,7 +82,7 @@ def _resource(view: str, contract: Table, file: ExportedFile) -> dict[str, Any]:
             "type": "table",
             "encoding": "utf-8",
             "dialect": {"delimiter": ",", "header": True},
-            "formulaSafe": "An apostrophe before a text that begins with = + - @ tab or line end, or with apostrophes and one of them, is not part of it.",
+            "formulaSafe": "An apostrophe before a text that begins with = + - @, tab or line end, also after apostrophes, is not part of it.",
         }
     return resource | {"schema": _schema(contract)}
 
