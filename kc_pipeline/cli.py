@@ -22,7 +22,8 @@ import click
 from kc_pipeline.catalog.geography import TIME_ZONE
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.cli_cases import case, evidence
-from kc_pipeline.cli_tables import snapshots, table
+from kc_pipeline.cli_contracts import contracts
+from kc_pipeline.cli_tables import export, snapshots, table
 from kc_pipeline.settings import SANDBOX_PORT, SOURCES, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -272,6 +273,8 @@ main.add_command(evidence)
 main.add_command(case)
 main.add_command(table)
 main.add_command(snapshots)
+main.add_command(export)
+main.add_command(contracts)
 
 if __name__ == "__main__":
     main()

@@ -1,14 +1,15 @@
-"""Commands about what is published: `kc table` and `kc snapshots`."""
+"""Commands about what is published: `kc table`, `kc snapshots` and `kc export`."""
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import click
 
 from kc_pipeline.catalog.geography import TIME_ZONE
-from kc_pipeline.catalog.views import VIEWS
+from kc_pipeline.catalog.views import EXPORT_FORMATS, VIEWS
 from kc_pipeline.settings import SOURCES, load_settings
 
 if TYPE_CHECKING:
@@ -70,6 +71,37 @@ def snapshots(source: str | None, as_of: datetime | None) -> None:
     if not found:
         raise click.ClickException("nothing was published" + (f" of {as_of:%Y-%m-%d}" if as_of else "") + "; run `kc run`")
     report_table.print_snapshots(report.wide_console(), found)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@_SOURCE
+@click.option("--view", "views", type=click.Choice(sorted(VIEWS)), multiple=True, help="View to export; may be repeated. Default: all.")
+@click.option("--format", "formats", type=click.Choice(EXPORT_FORMATS), multiple=True, help="Kind of file; may be repeated. Default: all.")
+@click.option("--as-of", type=_DAY, help="Day that the rows are about; default: the newest that was published.")
+def export(folder: Path, source: str | None, views: tuple[str, ...], formats: tuple[str, ...], as_of: datetime | None) -> None:
+    """Write views as files into FOLDER, each with its contract and a descriptor; whole, or not at all.
+
+    A folder that holds an earlier export is replaced in one step. Rows without a position stand in the CSV file alone. A view
+    without positions is plain Parquet.
+    """
+    from kc_pipeline import report, report_table
+    from kc_pipeline.catalog.releases import contract_text
+    from kc_pipeline.store.exports import ViewRows, write_export
+    from kc_pipeline.store.time_travel import NothingPublishedError, all_told
+    from kc_pipeline.store.warehouse import WarehouseError
+    from kc_pipeline.store.whole_folder import FolderError
+
+    platform = _platform(source)
+    try:
+        told = all_told(platform.warehouse, platform.lake, views or VIEWS, as_of.date() if as_of else None)
+        if missing := [view for view in views if view not in told]:
+            raise NothingPublishedError(f"{', '.join(missing)}: nothing was published" + (f" of {as_of:%Y-%m-%d}" if as_of else ""))
+        rows = {view: ViewRows(VIEWS[view].contract, one.rows, contract_text(view)) for view, one in told.items()}
+        written = write_export(folder, rows, formats or EXPORT_FORMATS)
+    except (NothingPublishedError, WarehouseError, FolderError, ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    report_table.print_files(report.wide_console(), folder, written)
 
 
 def _platform(source: str | None) -> "Platform":

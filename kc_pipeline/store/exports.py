@@ -13,12 +13,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from kc_pipeline.catalog.tables import SCHEMA_VERSION, Table
+from kc_pipeline.catalog.views import EXPORT_FORMATS as FORMATS
 from kc_pipeline.store import export_files
 from kc_pipeline.store.descriptors import ExportedFile, data_package
 from kc_pipeline.store.whole_folder import whole_folder
 
 MARKER = "export.json"
-FORMATS = ("csv", "geoparquet", "geojson", "geopackage")
 NEVER_TOGETHER = ("risk_score", "confirmed_count")
 
 
@@ -63,7 +63,7 @@ def write_export(folder: Path, views: Mapping[str, ViewRows], formats: Sequence[
     Args:
         folder: where to; if it exists it must be empty or an earlier export.
         views: name -> rows.
-        formats: some of FORMATS.
+        formats: some of EXPORT_FORMATS.
 
     Returns:
         View -> its files.

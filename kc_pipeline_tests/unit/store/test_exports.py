@@ -17,14 +17,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyogrio
 import pytest
-from exported_rows import some_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rows_of_contracts import some_rows
 
 from kc_pipeline.catalog.tables import SCHEMA_VERSION, TABLES
+from kc_pipeline.catalog.views import EXPORT_FORMATS
 from kc_pipeline.store import export_files
 from kc_pipeline.store.csv_cells import FORMULA_STARTS, original_text
-from kc_pipeline.store.exports import FORMATS, ViewRows, write_export
+from kc_pipeline.store.exports import ViewRows, write_export
 from kc_pipeline.store.whole_folder import FolderError
 
 VIEW, CONTRACT = "v1_business_risk_current", TABLES["marts/business_risk"]
@@ -248,7 +249,7 @@ except (OSError, RuntimeError) as error:
 """
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", EXPORT_FORMATS)
 def test_a_file_that_cannot_grow_leaves_the_export_before(tmp_path: Path, kind: str) -> None:
     """The system refuses every write past a size, as it does on a full disk."""
     target = tmp_path / "e"
