@@ -45,7 +45,8 @@ def contract_text(view: str) -> str:
     Raises:
         KeyError: there is no such view.
     """
-    return to_yaml(to_odcs(VIEWS[view], _since(read_released().get(view))))
+    path = released_folder() / f"{view}{_ENDING}"
+    return to_yaml(to_odcs(VIEWS[view], _since(from_yaml(path.read_text(encoding="utf-8")) if path.exists() else None)))
 
 
 def release(folder: Path, changelog: str) -> list[Change]:

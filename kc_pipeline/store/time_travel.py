@@ -119,9 +119,12 @@ def all_told(warehouse: Warehouse, lake: Lake, views: Iterable[str], as_of: date
     for _ in range(_READINGS):
         before = published_snapshots(warehouse)
         days = {(row.mart, day) for row in before for day in (None, row.as_of)}
-        found = [view for view in views if not marts_of(view) or any((mart, as_of) in days for mart in marts_of(view))]
-        if not any(marts_of(view) for view in found) and (missing := [view for view in views if marts_of(view)]):
-            as_told(warehouse, lake, missing[0], as_of)  # says what there is
+        of_marts = [view for view in views if marts_of(view)]
+        found = [view for view in of_marts if any((mart, as_of) in days for mart in marts_of(view))]
+        if of_marts and not found:  # it says what there is, best of a view that was published some day
+            known = {row.mart for row in before}
+            as_told(warehouse, lake, max(of_marts, key=lambda view: bool(known & {*marts_of(view)})), as_of)
+        found += [view for view in views if view not in of_marts]
         told = {view: as_told(warehouse, lake, view, as_of) for view in found}
         if {_identity(row) for row in published_snapshots(warehouse)} == {_identity(row) for row in before}:
             return told
