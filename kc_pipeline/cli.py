@@ -23,6 +23,7 @@ from kc_pipeline.catalog.geography import TIME_ZONE
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.cli_cases import case, evidence
 from kc_pipeline.cli_contracts import contracts
+from kc_pipeline.cli_provenance import replay, trace, verify
 from kc_pipeline.cli_tables import export, snapshots, table
 from kc_pipeline.settings import SANDBOX_PORT, SOURCES, Settings, load_settings
 
@@ -275,6 +276,9 @@ main.add_command(table)
 main.add_command(snapshots)
 main.add_command(export)
 main.add_command(contracts)
+main.add_command(trace)
+main.add_command(verify)
+main.add_command(replay)
 
 if __name__ == "__main__":
     main()

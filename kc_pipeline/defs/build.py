@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from kc_pipeline.defs.assets.bi import BI_ASSETS
+from kc_pipeline.defs.assets.bi import BI_ASSETS, BI_CHECKS
 from kc_pipeline.defs.assets.clean import CLEAN_ASSETS
 from kc_pipeline.defs.assets.core import CORE_ASSETS
 from kc_pipeline.defs.assets.evaluation import EVALUATION_ASSETS
@@ -28,7 +28,7 @@ def build_defs(*, platform: Platform | None = None, environ: Mapping[str, str] |
     is_on = platform.settings.schedules_on
     return dg.Definitions(
         assets=[*RAW_ASSETS, *CLEAN_ASSETS, *CORE_ASSETS, *EVALUATION_ASSETS, *MART_ASSETS, *BI_ASSETS],
-        asset_checks=ASSET_CHECKS,
+        asset_checks=[*ASSET_CHECKS, *BI_CHECKS],
         jobs=[ingest_job, marts_job],
         schedules=[build_schedule(is_on)],
         sensors=[build_automation_sensor(is_on)],

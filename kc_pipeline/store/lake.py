@@ -23,6 +23,7 @@ from deltalake.exceptions import TableNotFoundError
 from kc_pipeline.catalog.columns import COLUMNS, Type
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.tables import TABLES, Table
+from kc_pipeline.store.seals import broken_seals, seal
 
 _KEEP_FOR_EVER = {
     "delta.logRetentionDuration": "interval 36500 days",
@@ -179,13 +180,20 @@ class Lake:
             self._commit(contract, rows, changed, dict(made_from or {}))
         return Commit(table, self.version(table), tuple(changed), rows.num_rows)
 
-    def made_from(self, table: str) -> dict[str, object]:
-        """What the newest commit of a table says that it was made from."""
+    def made_from(self, table: str, version: int | None = None) -> dict[str, object]:
+        """What the commit of a version of a table says that it was made from; None: the newest."""
         opened = self._open(table)
         if opened is None:
             return {}
+        if version is not None and version != opened.version():
+            opened = DeltaTable(self.path(table), version=version)
         stated = opened.history(1)[0].get("made_from", "{}")
         return dict(json.loads(stated))
+
+    def alterations(self, table: str) -> list[str]:
+        """What in the files of a table, of every version, is not as it was committed, a sentence each."""
+        newest = self.version(table)
+        return [] if newest is None else list(broken_seals(self.path(table), newest))
 
     def _open(self, table: str) -> DeltaTable | None:
         """The newest version; opened again only where the log has gone on, since every opening reads the whole log."""
@@ -255,7 +263,9 @@ class Lake:
             commit_properties=CommitProperties(custom_metadata={"made_from": json.dumps(made_from, sort_keys=True)}),
             post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
         )
-        _fsync_version(path, DeltaTable(path).version())
+        version = DeltaTable(path).version()
+        _fsync_version(path, version)
+        seal(path, version)
 
 
 def _log_name(version: int) -> str:

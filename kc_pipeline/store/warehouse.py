@@ -125,8 +125,12 @@ class Warehouse:
             raise
         return Publication(ids, written, is_current)
 
-    def read_view(self, view: str) -> pa.Table:
-        """All rows of a view, in its contract's types.
+    def read_view(self, view: str, most: int | None = None) -> pa.Table:
+        """Rows of a view, in its contract's types.
+
+        Args:
+            view: its name.
+            most: how many rows at most, whichever; None: all.
 
         Raises:
             KeyError: there is no such view.
@@ -135,7 +139,16 @@ class Warehouse:
             raise KeyError(f"no view {view!r}; there are {sorted(VIEWS)}")
         contract = VIEWS[view].contract
         named = to_sqlalchemy(contract, view, sa.MetaData())
-        return self._read(sa.select(*named.columns), to_arrow(contract))
+        return self._read(sa.select(*named.columns).limit(most), to_arrow(contract))
+
+    def count_view(self, view: str) -> int:
+        """Rows that a view shows.
+
+        Raises:
+            KeyError: there is no such view.
+        """
+        with self.engine.connect() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(sa.table(VIEWS[view].name))).scalar_one())
 
     def read_snapshot(self, mart: str, snapshot_id: str) -> pa.Table:
         """Rows of one snapshot as the warehouse holds them; none if it was never published or was pruned."""

@@ -7,7 +7,7 @@ import dagster as dg
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.catalog.views import PUBLISHED_MARTS
+from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS
 from kc_pipeline.defs.assets.marts import source_quality
 from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
 from kc_pipeline.defs.freshness import EVERY_MORNING
@@ -165,4 +165,19 @@ def published_snapshots(
     )
 
 
+@dg.asset_check(
+    asset=_SNAPSHOTS,
+    blocking=True,
+    description="Every v1 view has the columns, types, keys and values that its released data contract promises, as anyone reads it now.",
+)
+def views_keep_their_contracts(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+    """The released contracts against the views; rows that would break one are not published in the first place."""
+    said = [str(breach) for breach in marts.check_views(platform)]
+    return dg.AssetCheckResult(
+        passed=not said, severity=dg.AssetCheckSeverity.ERROR, description="; ".join(said[:3]) or None,
+        metadata={"views": len(VIEWS), "breaches": len(said), "every_breach": dg.MetadataValue.md("\n".join(f"- {each}" for each in said))},
+    )  # fmt: skip
+
+
 BI_ASSETS = [action_items, dimensions, public_neighborhood_quarter, published_snapshots]
+BI_CHECKS = [views_keep_their_contracts]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from kc_pipeline.store.lake import Commit
     from kc_pipeline.store.warehouse import Publication
 
+_VIEW_SAMPLE = 1_000
+
 
 @dataclass(frozen=True)
 class DayOfMarts:
@@ -164,6 +166,32 @@ def breaches_of_contracts(day: DayOfMarts) -> "dict[str, list[Breach]]":
 def publish_marts(platform: Platform, day: DayOfMarts, run_id: str) -> "Publication":
     """Show a day's marts to BI."""
     return platform.warehouse.publish(day.rows, day.as_of, run_id, platform.now(), day.lake_versions)
+
+
+def check_views(platform: Platform) -> "list[Breach]":
+    """What in the views, as anyone reads them now, breaks the contracts that readers were given; empty if nothing.
+
+    Every row was judged before it was published; here the views are: their columns, some of their rows, and that they show
+    as many rows as were published.
+    """
+    import sqlalchemy as sa
+
+    from kc_pipeline.catalog.releases import read_released
+    from kc_pipeline.catalog.views import VIEWS
+    from kc_pipeline.quality.contracts import Breach, breaches
+
+    warehouse, found, released = platform.warehouse, [], read_released()
+    published = {row["mart"]: row["row_count"] for row in warehouse.snapshots() if row["is_current"]}
+    for view in VIEWS.values():
+        try:
+            found += breaches(view.name, released[view.name], warehouse.read_view(view.name, _VIEW_SAMPLE))
+            shown, wanted = warehouse.count_view(view.name), published.get(view.table, 0)
+        except sa.exc.DBAPIError as error:
+            found.append(Breach(view.name, "view", f"cannot be read: {error.orig}", 0))
+            continue
+        if view.is_of_a_mart and shown != wanted:
+            found.append(Breach(view.name, "view", f"shows {shown} rows, and {wanted} were published", 0))
+    return found
 
 
 def prune_warehouse(platform: Platform) -> list[tuple[str, str]]:

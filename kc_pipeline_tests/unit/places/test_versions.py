@@ -81,7 +81,7 @@ def test_a_corrected_snapshot_replaces_what_it_said_before() -> None:
 
 
 def test_an_older_snapshot_is_refused() -> None:
-    with pytest.raises(OldSnapshotError, match=r"has taken in the snapshot of 2026-01-31; that of 2026-01-01 is older"):
+    with pytest.raises(OldSnapshotError, match=r"have taken in the snapshot of 2026-01-31; that of 2026-01-01 is older"):
         update(after(businesses(a="A"), businesses(a="A")), businesses(a="A"), DAY[0])
 
 
