@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -187,6 +188,27 @@ def test_no_text_of_any_csv_file_is_a_formula_and_every_text_comes_back(texts: l
     assert [row[0].startswith(FORMULA_STARTS) for row in cells] == [False] * len(texts)
     assert [original_text(row[0]) for row in cells] == [text or "" for text in texts]
     assert {row[1] for row in cells} == {"-1.5"}
+
+
+def test_moments_are_written_with_their_zone_and_wall_clocks_without_one(tmp_path: Path) -> None:
+    moment = datetime(2026, 7, 1, 5, 30, 15, 250_000, tzinfo=UTC)
+    rows = pa.table(
+        {
+            "at_utc": pa.array([moment, None], pa.timestamp("us", "UTC")),
+            "at_local": pa.array([moment.replace(tzinfo=None), None], pa.timestamp("us")),
+            "day": pa.array([moment.date(), None]),
+            "latitude": [39.1, 39.2], "longitude": [-94.5, -94.6],
+        }
+    )  # fmt: skip
+    export_files.write_csv(rows, tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert list(csv.reader(file))[1:] == [
+            ["2026-07-01T05:30:15.250000Z", "2026-07-01T05:30:15.250000", "2026-07-01", "39.1", "-94.5"], ["", "", "", "39.2", "-94.6"],
+        ]  # fmt: skip
+    export_files.write_geojson(rows, tmp_path / "t.geojson")
+    first, second = (feature["properties"] for feature in json.loads((tmp_path / "t.geojson").read_text())["features"])
+    assert (first["at_utc"], first["at_local"], first["day"]) == ("2026-07-01T05:30:15.250000Z", "2026-07-01T05:30:15.250000", "2026-07-01")
+    assert (second["at_utc"], second["at_local"], second["day"]) == (None, None, None)
 
 
 def test_score_and_count_never_stand_in_one_file(tmp_path: Path, folder: Path) -> None:
