@@ -1,144 +1,239 @@
-"""Ask the published views through real BI clients: Apache Superset, GDAL (which QGIS reads by), sqlite3 and psql.
+"""Let real BI clients read the views: sqlite3, psql, DuckDB, GDAL, and Apache Superset.
 
-    python3.11 -m venv /tmp/superset && /tmp/superset/bin/pip install apache-superset cachetools psycopg2-binary
-    .venv/bin/python benchmarks/bi_clients.py --superset /tmp/superset/bin/python [--warehouse data/sandbox/warehouse.sqlite]
-        [--postgres postgresql://user@host/database]
+    .venv/bin/python benchmarks/bi_clients.py --data-dir DIR [--superset ENVIRONMENT/bin/python]
 
-Superset runs in its own environment with its own metadata in a temporary folder; it is asked through its REST interface, as its
-pages ask it: the columns of every view with their types, a filter, a join, and the points of a map.  Prints what each client got.
+DIR is a KC_DATA_DIR in which `kc run` has finished.  Its newest day is published to a PostgreSQL with PostGIS as well (the one
+that KC_TEST_PG_DSN names, else one started here for the time), and exported.  Each client lists columns with their types and
+answers three questions: a filter, a join of three views, and what lies within a piece of the map.  Every answer is compared with
+that of pandas on the same views; a client that says something else ends the run.  Superset needs an environment of its own:
+`python3.11 -m venv E && E/bin/pip install apache-superset 'flask-caching==2.3.1' psycopg2-binary`.
 """
 
 import argparse
 import json
-import re
 import shutil
+import sqlite3
 import subprocess
+import sys
 import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
-from kc_pipeline.catalog.views import MAP_VIEWS, VIEWS
+import pandas as pd
+import sqlalchemy as sa
+from bi_questions import RISK, DifferentAnswerError, Questions, Rows, promised, same_columns
 
-QUESTIONS = {
-    "filter": "SELECT count(*) AS n FROM v1_business_risk_current WHERE risk_rank <= 10 AND risk_trend <> 'unknown'",
-    "join": (
-        "SELECT r.council_district, a.responsible_party, count(*) AS items FROM v1_business_risk_current r "
-        "JOIN v1_action_list a ON a.business_parcel_id = r.business_parcel_id "
-        "GROUP BY r.council_district, a.responsible_party ORDER BY 1, 2"
-    ),
-    "map": (
-        "SELECT business_names, latitude, longitude, risk_score FROM v1_business_risk_current "
-        "WHERE latitude BETWEEN 39.0 AND 39.2 AND longitude BETWEEN -94.7 AND -94.5 ORDER BY risk_rank LIMIT 5"
-    ),
-}
+from kc_pipeline.catalog.compatibility import columns_of
+from kc_pipeline.catalog.releases import contract_text, read_released
+from kc_pipeline.catalog.views import EXPORT_FORMATS, MAP_VIEWS, PUBLISHED_MARTS, VIEWS
+from kc_pipeline.settings import load_settings
+from kc_pipeline.store.exports import ViewRows, write_export
+from kc_pipeline.store.warehouse import Warehouse
 
-# What runs inside Superset's own environment.
-_INSIDE = r"""
-import json, sys
-from superset.app import create_app
+sys.path.append(str(Path(__file__).parents[1] / "kc_pipeline_tests"))  # whose server is started here
+from postgres_server import drop_database, new_database, running_server
 
-uris, views, questions = json.loads(sys.argv[1])
-app = create_app()
-app.config["WTF_CSRF_ENABLED"] = False
-with app.app_context():
-    from superset.extensions import appbuilder
-    appbuilder.sm.add_user("admin", "a", "b", "a@example.org", appbuilder.sm.find_role("Admin"), "admin")
-client = app.test_client()
-login = {"username": "admin", "password": "admin", "provider": "db"}
-head = {"Authorization": "Bearer " + client.post("/api/v1/security/login", json=login).get_json()["access_token"]}
+MAP = MAP_VIEWS["marts/business_risk"]
 
 
-def said(response, status=200):
-    assert response.status_code == status, response.get_data(as_text=True)
-    return response.get_json()
+def typed(rows: Rows, like: Rows) -> Rows:
+    """Texts of a command-line client in the types of the right answer."""
+    kinds = [type(value) for value in like[0]]
+    return [tuple(kind(value) for kind, value in zip(kinds, row, strict=True)) for row in rows]
 
 
-told = {}
-for name, uri in uris.items():
-    made = {"database_name": name, "sqlalchemy_uri": uri, "expose_in_sqllab": True}
-    database = said(client.post("/api/v1/database/", json=made, headers=head), 201)["id"]
-    answer = told[name] = {"columns": {}}
-    schema = "main" if uri.startswith("sqlite") else "public"
-    for view in views:
-        metadata = said(client.get(f"/api/v1/database/{database}/table_metadata/?name={view}&schema={schema}", headers=head))
-        answer["columns"][view] = {column["name"]: column["type"] for column in metadata["columns"]}
-    for question, sql in questions.items():
-        asked = {"database_id": database, "sql": sql, "runAsync": False, "queryLimit": 1000, "client_id": name[:4] + question[:6]}
-        answer[question] = said(client.post("/api/v1/sqllab/execute/", json=asked, headers=head))["data"]
-print("ANSWER" + json.dumps(told, default=str))
-"""
+def output(*command: str) -> str:
+    """What a program prints.
+
+    Raises:
+        RuntimeError: it fails.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own commands
+    if done.returncode:
+        raise RuntimeError(f"{command[0]}: {done.stderr[-800:]}")
+    return done.stdout
 
 
-def ask_superset(python: Path, uris: dict[str, str]) -> dict[str, dict]:
-    """What Superset answers, by database."""
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        config = home / "superset_config.py"
-        config.write_text(
-            f'SECRET_KEY = "{"k" * 42}"\nPREVENT_UNSAFE_DB_CONNECTIONS = False\nTALISMAN_ENABLED = False\n'
-            f'SQLALCHEMY_DATABASE_URI = "sqlite:///{home / "superset.db"}"\n'
+def by_sqlite(path: str, questions: Questions) -> dict[str, int]:
+    """The sqlite3 command line, read-only."""
+
+    def ask(sql: str) -> Rows:
+        printed = output("sqlite3", "-readonly", "-json", path, sql)
+        return [tuple(row.values()) for row in json.loads(printed or "[]")]
+
+    listed = {view: dict(ask(f"SELECT name, type FROM pragma_table_info('{view}')")) for view in VIEWS}  # noqa: S608
+    return {"columns": same_columns("sqlite3", listed, promised("sqlite"))} | {
+        name: questions.check("sqlite3", name, ask(sql)) for name, sql in questions.sql.items()
+    }
+
+
+def by_psql(url: sa.URL, questions: Questions) -> dict[str, int]:
+    """The psql command line."""
+
+    def ask(sql: str) -> Rows:
+        printed = output("psql", url.render_as_string(hide_password=False), "--csv", "--tuples-only", "--command", sql)
+        return [tuple(line.split(",")) for line in printed.splitlines()]
+
+    catalogue = "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_name LIKE 'v1_%'"
+    listed: dict[str, dict[str, str]] = {}
+    for view, column, kind in ask(catalogue):
+        listed.setdefault(view, {})[column] = kind
+    return {"columns": same_columns("psql", {view: listed[view] for view in VIEWS}, promised("postgresql"))} | {
+        name: questions.check("psql", name, typed(ask(sql), questions.answers[name])) for name, sql in questions.sql.items()
+    }
+
+
+def by_gdal_on_postgis(url: sa.URL, questions: Questions) -> dict[str, int]:
+    """ogr2ogr on the map view, which QGIS reads the same way: points within a box, by PostGIS; it prints 15 digits of a number."""
+    source = "PG:" + " ".join(
+        f"{k}='{v}'" for k, v in {"dbname": url.database, "user": url.username, **url.query, "port": url.port}.items() if v
+    )
+    told = output("ogrinfo", "-ro", "-so", source, MAP)
+    if "Geometry: Point" not in told or 'ID["EPSG",4326]' not in told:
+        raise DifferentAnswerError(f"ogrinfo does not see points in EPSG:4326: {told[:300]}")
+    fields = [line for line in told.splitlines() if line.split(":")[0] in VIEWS[RISK].contract.column_names]
+    west, east, south, north = (str(value) for value in questions.box)
+    box = ["-spat", west, south, east, north]
+    printed = output("ogr2ogr", "-f", "GeoJSON", "/vsistdout/", source, MAP, *box, "-select", "business_parcel_id,latitude,longitude")
+    features = json.loads(printed)["features"]
+    rows: Rows = [tuple(feature["properties"].values()) for feature in features]
+    for feature in features:
+        x, y = feature["geometry"]["coordinates"]
+        place = feature["properties"]
+        if abs(x - place["longitude"]) > 1e-9 or abs(y - place["latitude"]) > 1e-9:
+            raise DifferentAnswerError(f"GDAL: {place} is drawn at {x}, {y}")
+    where = ["-where", f"council_district = '{questions.district}' AND risk_score >= 50", "-select", "business_parcel_id,risk_rank"]
+    chosen = json.loads(output("ogr2ogr", "-f", "GeoJSON", "/vsistdout/", source, MAP, *where))["features"]
+    return {
+        "columns": len(fields),
+        "filter": questions.check("GDAL", "filter", [tuple(feature["properties"].values()) for feature in chosen]),
+        "map": questions.check("GDAL", "map", rows, digits=9),
+    }
+
+
+def by_gdal_on_files(folder: Path, questions: Questions) -> Iterator[tuple[str, dict[str, int]]]:
+    """GDAL (pyogrio) on the GeoPackage and the GeoJSON, in whose numbers it rounds the last digit; geopandas on the GeoParquet."""
+    import geopandas as gpd
+    import pyogrio
+
+    west, east, south, north = questions.box
+    place = ["business_parcel_id", "latitude", "longitude"]
+    for ending in ("gpkg", "geojson", "parquet"):
+        path, name = folder / RISK / f"{RISK}.{ending}", f"GDAL, {ending}" if ending != "parquet" else "geopandas, GeoParquet"
+        box = (west, south, east, north)
+        found = gpd.read_parquet(path, bbox=box) if ending == "parquet" else gpd.read_file(path, bbox=box)
+        if (found.crs.to_epsg(), set(found.geom_type)) != (4326, {"Point"}):
+            raise DifferentAnswerError(f"{name}: {found.crs}, {set(found.geom_type)}")
+        fields = len(gpd.read_parquet(path).columns) - 1 if ending == "parquet" else len(pyogrio.read_info(path)["fields"])
+        all_rows = gpd.read_parquet(path) if ending == "parquet" else gpd.read_file(path)
+        chosen = all_rows[(all_rows["council_district"] == questions.district) & (all_rows["risk_score"] >= 50)]
+        rows = list(chosen[["business_parcel_id", "risk_rank"]].itertuples(index=False, name=None))
+        inside = list(found[place].itertuples(index=False, name=None))
+        yield (
+            name,
+            {"columns": fields, "filter": questions.check(name, "filter", rows), "map": questions.check(name, "map", inside, digits=12)},
         )
-        environ = {"SUPERSET_CONFIG_PATH": str(config), "SUPERSET_HOME": str(home), "PATH": str(python.parent), "FLASK_APP": "superset"}
-        for words in (["db", "upgrade"], ["init"]):
-            subprocess.run([str(python.with_name("superset")), *words], env=environ, check=True, capture_output=True)  # noqa: S603
-        asked = json.dumps([uris, list(VIEWS), QUESTIONS])
-        done = subprocess.run([str(python), "-c", _INSIDE, asked], env=environ, capture_output=True, text=True, check=False)  # noqa: S603
-        answers = [line.removeprefix("ANSWER") for line in done.stdout.splitlines() if line.startswith("ANSWER")]
-        if not answers:
-            raise SystemExit(f"Superset did not answer:\n{done.stderr[-3000:]}")
-    told: dict[str, dict] = json.loads(answers[0])
-    return told
 
 
-def tell(name: str, told: dict) -> None:
-    """Print what a database's views look like to Superset, after checking the columns against the catalogue."""
-    for view in VIEWS.values():
-        if list(told["columns"][view.name]) != list(view.contract.column_names):
-            raise SystemExit(f"{view.name}: {name} shows other columns than the catalogue has")
-    types = {column: kind for view in told["columns"].values() for column, kind in view.items()}
-    shown = {column: types[column] for column in ("as_of", "risk_score", "risk_rank", "is_on_premises", "latitude", "business_names")}
-    print(f"Superset, {name}: {len(told['columns'])} views, {sum(map(len, told['columns'].values()))} columns, such as {shown}")
-    for question in QUESTIONS:
-        print(f"    {question}: {told[question][:3]}")
+def by_duckdb(folder: Path, questions: Questions) -> dict[str, int]:
+    """DuckDB on the exported Parquet files, as views of the same names."""
+    import duckdb
+
+    connection = duckdb.connect()
+    for view in VIEWS:
+        path = next((folder / view).glob("*.parquet"))
+        connection.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet('{path}')")  # noqa: S608
+    count = sum(len(connection.execute(f"DESCRIBE {view}").fetchall()) for view in VIEWS)
+    return {"columns": count} | {
+        name: questions.check("DuckDB", name, connection.execute(sql).fetchall()) for name, sql in questions.sql.items()
+    }
 
 
-def ask_plain(command: list[str]) -> None:
-    """Print what a command-line client says to the filter."""
-    if shutil.which(command[0]):
-        done = subprocess.run([*command, QUESTIONS["filter"]], capture_output=True, text=True, check=True)  # noqa: S603
-        print(f"{command[0]}: {done.stdout.split()}")
+def by_superset(python: Path, uri: str, questions: Questions) -> dict[str, float]:
+    """Apache Superset: data sets, charts and SQL Lab, by its REST API; seconds without those that it takes to set up."""
+    west, east, south, north = questions.box
+    place = [{"col": "longitude", "op": ">=", "val": west}, {"col": "longitude", "op": "<=", "val": east},
+             {"col": "latitude", "op": ">=", "val": south}, {"col": "latitude", "op": "<=", "val": north}]  # fmt: skip
+    high = [{"col": "council_district", "op": "==", "val": questions.district}, {"col": "risk_score", "op": ">=", "val": 50}]
+    asked = {
+        "views": list(VIEWS),
+        "charts": {
+            "filter": {"view": RISK, "query": {"columns": ["business_parcel_id", "risk_rank"], "filters": high}},
+            "map": {"view": RISK, "query": {"columns": ["business_parcel_id", "latitude", "longitude"], "filters": place}},
+        },
+        "sql": {"join": questions.sql["join"]},
+    }
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(asked, file)
+        file.flush()
+        told = json.loads(output(str(python), str(Path(__file__).with_name("bi_superset.py")), uri, file.name).splitlines()[-1])
+    for view, columns in promised("sqlite" if uri.startswith("sqlite") else "postgresql").items():
+        days = {name for name, column in columns_of(read_released()[view]).items() if column["logicalType"] == "date"}
+        seen = {name for name, (_, is_day) in told["columns"][view].items() if is_day}
+        if set(told["columns"][view]) != set(columns) or seen != days:
+            raise DifferentAnswerError(f"Superset, {view}: columns {sorted(told['columns'][view])}, days {sorted(seen)}")
+    counts = {"columns": sum(map(len, told["columns"].values())), "seconds": told["seconds"]}
+    for name, rows in told["answers"].items():
+        counts[name] = questions.check("Superset", name, [tuple(row.values()) for row in rows])
+    return counts
 
 
-def ask_gdal(url: str) -> None:
-    """Print how the map views look to GDAL's PostgreSQL driver, by which QGIS reads them, and what lies in a box."""
-    if not shutil.which("ogrinfo"):
-        return
-    for view in MAP_VIEWS.values():
-        box = ["-spat", "-94.6", "39.08", "-94.56", "39.12"]
-        done = subprocess.run(["ogrinfo", "-so", *box, f"PG:{url}", view], capture_output=True, text=True, check=False)  # noqa: S603, S607
-        if done.returncode:
-            raise SystemExit(done.stdout + done.stderr)
-        facts = [line for line in done.stdout.splitlines() if line.startswith(("Geometry", "Feature Count", "    ID["))]
-        fields = sum(bool(re.match(r"\w+: (String|Integer|Real|Date|DateTime)", line)) for line in done.stdout.splitlines())
-        print(f"GDAL, PostGIS, a box of {view}: {'; '.join(map(str.strip, facts))}; {fields} fields")
+@contextmanager
+def postgis(source: Warehouse) -> Iterator[sa.URL]:
+    """A PostgreSQL with PostGIS in which the newest day of another warehouse is published."""
+    with running_server() as server:
+        name = f"kc_bi_{uuid.uuid4().hex[:12]}"
+        url = sa.make_url(new_database(server, name, with_postgis=True))
+        target = Warehouse(url.render_as_string(hide_password=False))
+        try:
+            marts = {mart: source.read_view(view) for mart, view in PUBLISHED_MARTS.items()}
+            as_of = marts["marts/source_quality"]["as_of"][0].as_py()
+            target.publish(marts, as_of, "bi_clients", datetime.now(UTC), {})
+            yield url
+        finally:
+            target.engine.dispose()
+            drop_database(server, name)
 
 
 def main() -> None:
-    """Ask every client that is there."""
+    """Ask every client and print what it saw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--superset", type=Path, help="Python of an environment with Superset")
-    parser.add_argument("--warehouse", type=Path, default=Path("data/sandbox/warehouse.sqlite"))
-    parser.add_argument("--postgres", help="URL of a published warehouse")
-    asked = parser.parse_args()
-    uris = {"SQLite": f"sqlite:///{asked.warehouse.resolve()}"}
-    if asked.postgres:
-        uris["PostgreSQL"] = asked.postgres
-    ask_plain(["sqlite3", str(asked.warehouse)])
-    if asked.postgres:
-        ask_plain(["psql", asked.postgres, "-Atc"])
-        ask_gdal(asked.postgres)
-    if asked.superset:
-        for name, told in ask_superset(asked.superset, uris).items():
-            tell(name, told)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--superset", type=Path, help="Python of an environment with Superset.")
+    given = parser.parse_args()
+    kept = load_settings({"KC_DATA_DIR": str(given.data_dir)}, "sandbox").warehouse_url
+    lines: list[tuple[str, Mapping[str, float], float]] = []
+
+    def run(client: str, work: Callable[[], Mapping[str, float]]) -> None:
+        started = time.monotonic()
+        lines.append((client, work(), time.monotonic() - started))
+
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bi-clients-")))
+        path = str(folder / "warehouse.sqlite")
+        shutil.copy(str(sa.make_url(kept).database), path)  # the run that is given stays as it is
+        warehouse = Warehouse(f"sqlite:///{path}")
+        questions = Questions(warehouse)
+        rows = {view: ViewRows(VIEWS[view].contract, warehouse.read_view(view), contract_text(view)) for view in VIEWS}
+        write_export(folder / "export", rows, EXPORT_FORMATS)
+        url = stack.enter_context(postgis(warehouse))
+        run(f"sqlite3 {sqlite3.sqlite_version} command line", lambda: by_sqlite(path, questions))
+        run("psql", lambda: by_psql(url, questions))
+        run("GDAL on PostGIS, as QGIS reads it", lambda: by_gdal_on_postgis(url, questions))
+        lines += [(name, counts, float("nan")) for name, counts in by_gdal_on_files(folder / "export", questions)]
+        run("DuckDB on Parquet exports", lambda: by_duckdb(folder / "export", questions))
+        if given.superset:
+            run("Superset on SQLite", lambda: by_superset(given.superset, f"sqlite:///{path}", questions))
+            on_postgresql = url.set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+            run("Superset on PostgreSQL", lambda: by_superset(given.superset, on_postgresql, questions))
+    print(f"{len(questions.views[RISK])} places; {len(VIEWS)} views; every answer is that of pandas on the same views")
+    table = pd.DataFrame([{"client": client, "seconds": seconds, **counts} for client, counts, seconds in lines])
+    shown = table.astype(dict.fromkeys(["columns", "filter", "join", "map"], "Int64"))
+    print(shown.to_string(index=False, na_rep="-", float_format=lambda value: f"{value:.1f}"))
 
 
 if __name__ == "__main__":

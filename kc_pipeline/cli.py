@@ -22,8 +22,9 @@ import click
 from kc_pipeline.catalog.geography import TIME_ZONE
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.cli_cases import case, evidence
+from kc_pipeline.cli_contracts import contracts
 from kc_pipeline.cli_provenance import replay, trace, verify
-from kc_pipeline.cli_tables import contracts, export, snapshots, table
+from kc_pipeline.cli_tables import export, snapshots, table
 from kc_pipeline.settings import SANDBOX_PORT, SOURCES, Settings, load_settings
 
 if TYPE_CHECKING:

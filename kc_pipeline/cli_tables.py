@@ -1,4 +1,4 @@
-"""Commands about what is published: `kc table`, `kc snapshots`, `kc export` and `kc contracts`."""
+"""Commands about what is published: `kc table`, `kc snapshots` and `kc export`."""
 
 import os
 from datetime import UTC, datetime
@@ -76,61 +76,32 @@ def snapshots(source: str | None, as_of: datetime | None) -> None:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @_SOURCE
-@click.option("--view", "views", type=click.Choice(sorted(VIEWS)), multiple=True, help="View to export, again for each; default: all.")
-@click.option("--format", "formats", type=click.Choice(EXPORT_FORMATS), multiple=True, help="Kind of file, again for each; default: all.")
+@click.option("--view", "views", type=click.Choice(sorted(VIEWS)), multiple=True, help="View to export; may be repeated. Default: all.")
+@click.option("--format", "formats", type=click.Choice(EXPORT_FORMATS), multiple=True, help="Kind of file; may be repeated. Default: all.")
 @click.option("--as-of", type=_DAY, help="Day that the rows are about; default: the newest that was published.")
 def export(folder: Path, source: str | None, views: tuple[str, ...], formats: tuple[str, ...], as_of: datetime | None) -> None:
-    """Write views to FOLDER as files, each with its descriptor and data contract; replaces an earlier export whole."""
-    from kc_pipeline.catalog.contracts import as_text, released
+    """Write views as files into FOLDER, each with its contract and a descriptor; whole, or not at all.
+
+    A folder that holds an earlier export is replaced in one step. Rows without a position stand in the CSV file alone. A view
+    without positions is plain Parquet.
+    """
+    from kc_pipeline import report, report_table
+    from kc_pipeline.catalog.releases import contract_text
     from kc_pipeline.store.exports import ViewRows, write_export
-    from kc_pipeline.store.time_travel import NothingPublishedError, as_told
+    from kc_pipeline.store.time_travel import NothingPublishedError, all_told
+    from kc_pipeline.store.warehouse import WarehouseError
     from kc_pipeline.store.whole_folder import FolderError
 
     platform = _platform(source)
     try:
-        told = {view: as_told(platform.warehouse, platform.lake, view, as_of.date() if as_of else None) for view in views or VIEWS}
-        rows = {view: ViewRows(VIEWS[view].contract, found.rows, as_text(released(view))) for view, found in told.items()}
+        told = all_told(platform.warehouse, platform.lake, views or VIEWS, as_of.date() if as_of else None)
+        if missing := [view for view in views if view not in told]:
+            raise NothingPublishedError(f"{', '.join(missing)}: nothing was published" + (f" of {as_of:%Y-%m-%d}" if as_of else ""))
+        rows = {view: ViewRows(VIEWS[view].contract, one.rows, contract_text(view)) for view, one in told.items()}
         written = write_export(folder, rows, formats or EXPORT_FORMATS)
-    except (NothingPublishedError, FolderError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
-    for view, files in written.items():
-        for file in files:
-            left_out = f", {file.left_out_count} rows without a position left out" if file.left_out_count else ""
-            click.echo(f"{folder / view / file.name}: {file.row_count:,} rows{left_out}")
-
-
-@click.group()
-def contracts() -> None:
-    """Data contracts of the views (Open Data Contract Standard 3.1)."""
-
-
-@contracts.command("show")
-@click.argument("view", type=click.Choice(sorted(VIEWS)))
-def show_contract(view: str) -> None:
-    """Print the released contract of a view as YAML."""
-    from kc_pipeline.catalog.contracts import as_text, released
-
-    click.echo(as_text(released(view)), nl=False)
-
-
-@contracts.command()
-def dictionary() -> None:
-    """Print the data dictionary as Markdown (docs/data-dictionary.md)."""
-    from kc_pipeline.catalog.dictionary import dictionary_page
-
-    click.echo(dictionary_page(), nl=False)
-
-
-@contracts.command()
-def release() -> None:
-    """Release what the catalogue says: write the contracts that changed, unless a change would break a reader's query."""
-    from kc_pipeline.catalog.contracts import BreakingChangeError, VersionError, write_released
-
-    try:
-        written = write_released()
-    except (BreakingChangeError, VersionError) as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"released {', '.join(written)}" if written else "every contract is released as it is")
+    except (NothingPublishedError, WarehouseError, FolderError, ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    report_table.print_files(report.wide_console(), folder, written)
 
 
 def _platform(source: str | None) -> "Platform":

@@ -1,6 +1,7 @@
 """What the terminal shows of published tables and snapshots."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from kc_pipeline.catalog.geography import TIME_ZONE
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from kc_pipeline.store.descriptors import ExportedFile
     from kc_pipeline.store.time_travel import Published
 
 _PUBLICATION = ("as_of", "snapshot_id", "run_id", "schema_version")
@@ -53,6 +55,17 @@ def print_changes(console: Console, changes: "pa.Table", most: int) -> None:
     if changes.num_rows:
         console.print(table)
     console.print(f"{min(most, changes.num_rows)} of {changes.num_rows:,} changes since then", highlight=False)
+
+
+def print_files(console: Console, folder: Path, written: "Mapping[str, Sequence[ExportedFile]]") -> None:
+    """Files of an export, a line each."""
+    table = Table("view", "file", "rows", "left out", "bytes")
+    for view, files in written.items():
+        for file in files:
+            left_out = f"{file.left_out_count:,} without a position" if file.left_out_count else ""
+            table.add_row(view, file.name, f"{file.row_count:,}", left_out, f"{file.size:,}")
+    console.print(table)
+    console.print(f"{sum(map(len, written.values()))} files of {len(written)} views in {folder}, with their contracts", highlight=False)
 
 
 def _text(value: Any) -> str:

@@ -101,6 +101,11 @@ AUDITED_TABLES = (*(f"clean/{feed}" for feed in FEEDS), *OF_TABLE)
 RULES: Mapping[str, tuple[Rule, ...]] = {name: _rules_of(TABLES[name]) for name in AUDITED_TABLES}
 
 
+def rules_of(table: Table) -> tuple[Rule, ...]:
+    """Every rule of a table; of one that is not audited, those that follow from its contract."""
+    return RULES.get(table.name) or tuple(_derived(table))
+
+
 def rule_of(table: str, name: str) -> Rule:
     """The rule of a table with this name.
 

@@ -62,14 +62,14 @@ PUBLISHED_MARTS: Mapping[str, str] = {view.table: view.name for view in _VIEWS i
 # marts whose places are also given as points where PostGIS is there: mart -> view with a column `geom` (EPSG:4326)
 MAP_VIEWS: Mapping[str, str] = {"marts/business_risk": "v1_business_risk_map", "marts/threshold_status": "v1_threshold_status_map"}
 
+# kinds of file that views are exported as (store/exports.py)
+EXPORT_FORMATS = ("csv", "geoparquet", "geojson", "geopackage")
+
 # other ways to look rows up than by their key within a snapshot: mart -> columns of an index
 LOOKUPS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "marts/business_risk": (("business_parcel_id", "as_of"),),
     "marts/action_items": (("snapshot_id", "condition", "distance_m"),),
 }
-
-# kinds of files that a view can be exported to
-EXPORT_FORMATS = ("csv", "geoparquet", "geojson", "geopackage")
 
 
 def marts_of(view: str) -> list[str]:

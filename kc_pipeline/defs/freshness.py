@@ -9,11 +9,14 @@ from datetime import timedelta
 import dagster as dg
 
 from kc_pipeline.catalog.geography import TIME_ZONE
+from kc_pipeline.catalog.service import PUBLISHED_BY
 from kc_pipeline.catalog.sources import Feed
 
 _LEAST_WARNING = timedelta(days=2)  # a daily refresh may fail once
 
-EVERY_MORNING = dg.FreshnessPolicy.cron(deadline_cron="0 9 * * *", lower_bound_delta=timedelta(hours=4), timezone=TIME_ZONE)
+EVERY_MORNING = dg.FreshnessPolicy.cron(
+    deadline_cron=f"{PUBLISHED_BY.minute} {PUBLISHED_BY.hour} * * *", lower_bound_delta=timedelta(hours=4), timezone=TIME_ZONE
+)
 
 
 def refreshed_within_lag(feed: Feed) -> dg.FreshnessPolicy | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kc_pipeline.catalog.columns import Column, Type
+from kc_pipeline.catalog.contracts import sentence
 from kc_pipeline.catalog.geography import GEOGRAPHIC_CRS
 from kc_pipeline.catalog.tables import SCHEMA_VERSION, Table
 
@@ -22,10 +23,6 @@ _TYPES = {
     Type.UTC_TIME: "datetime",
     Type.GEOMETRY: "string",
 }
-
-_FORMULA_SAFE = (
-    "An apostrophe before a text that begins with = + - @ tab or line end, or with apostrophes and one of them, is not part of it."
-)
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ def data_package(view: str, contract: Table, files: Sequence[ExportedFile]) -> d
         "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
         "name": view,
         "title": view,
-        "description": f"{contract.grain.capitalize()}.",
+        "description": sentence(contract.grain),
         "version": SCHEMA_VERSION,
         "contributors": [{"title": contract.owner.removeprefix("team:"), "roles": ["publisher"]}],
         "resources": [_resource(view, contract, file) for file in files],
@@ -86,7 +83,7 @@ def _resource(view: str, contract: Table, file: ExportedFile) -> dict[str, Any]:
             "type": "table",
             "encoding": "utf-8",
             "dialect": {"delimiter": ",", "header": True},
-            "formulaSafe": _FORMULA_SAFE,
+            "formulaSafe": "An apostrophe before a text that begins with = + - @ tab or line end, also after others, is not part of it.",
         }
     return resource | {"schema": _schema(contract)}
 

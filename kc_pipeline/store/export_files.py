@@ -2,7 +2,7 @@
 
 CSV begins with a byte order mark.  Without one Excel takes the file for the Windows code page and spoils every name with an
 accent; pandas (`encoding="utf-8-sig"`), DuckDB, R and GDAL pass over it.  An empty text is `""`, a missing value nothing at
-all.  Spatial files hold the rows that have a position, as points, x being the longitude.
+all.  Spatial files hold the rows that have a position, as points in EPSG:4326, x being the longitude in every one of them.
 """
 
 import codecs
@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 from kc_pipeline.catalog.geography import GEOGRAPHIC_CRS
 from kc_pipeline.store.csv_cells import safe_cells
 
-_LONGITUDE_FIRST_CRS = "OGC:CRS84"  # EPSG:4326 with x as longitude, which is what GeoParquet and GeoJSON mean
 _MICROSECONDS = "%Y-%m-%dT%H:%M:%S"
 
 
@@ -55,7 +54,7 @@ def write_geoparquet(rows: pa.Table, path: Path) -> None:
     import pandas as pd
 
     frame = rows.to_pandas(types_mapper=pd.ArrowDtype)  # whole numbers stay whole where some are missing
-    points = gpd.points_from_xy(rows["longitude"].to_numpy(), rows["latitude"].to_numpy(), crs=_LONGITUDE_FIRST_CRS)
+    points = gpd.points_from_xy(rows["longitude"].to_numpy(), rows["latitude"].to_numpy(), crs=GEOGRAPHIC_CRS)
     gpd.GeoDataFrame(frame, geometry=points).to_parquet(
         path, index=False, compression="zstd", schema_version="1.1.0", write_covering_bbox=True
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from kc_pipeline.catalog.tables import SCHEMA_VERSION, Table
-from kc_pipeline.catalog.views import EXPORT_FORMATS
+from kc_pipeline.catalog.views import EXPORT_FORMATS as FORMATS
 from kc_pipeline.store import export_files
 from kc_pipeline.store.descriptors import ExportedFile, data_package
 from kc_pipeline.store.whole_folder import whole_folder
@@ -55,7 +55,7 @@ class ViewRows:
     contract_text: str
 
 
-def write_export(folder: Path, views: Mapping[str, ViewRows], formats: Sequence[str] = EXPORT_FORMATS) -> dict[str, list[ExportedFile]]:
+def write_export(folder: Path, views: Mapping[str, ViewRows], formats: Sequence[str] = FORMATS) -> dict[str, list[ExportedFile]]:
     """Write views to a folder, or replace the export that is there; whole or not at all.
 
     A view without positions has no GeoJSON and no GeoPackage, and is plain Parquet where GeoParquet is asked for.
@@ -72,9 +72,9 @@ def write_export(folder: Path, views: Mapping[str, ViewRows], formats: Sequence[
         ValueError: a format is unknown, no view has any of the formats, or a view shows score and count together.
         FolderError: the folder is something else, or is being written.
     """
-    unknown = sorted(set(formats) - set(EXPORT_FORMATS))
+    unknown = sorted(set(formats) - set(FORMATS))
     if unknown or not formats:
-        raise ValueError(f"no such format: {', '.join(unknown) or 'none given'}; there are {', '.join(EXPORT_FORMATS)}")
+        raise ValueError(f"no such format: {', '.join(unknown) or 'none given'}; there are {', '.join(FORMATS)}")
     for name, view in views.items():
         if set(NEVER_TOGETHER) <= set(view.rows.column_names):
             raise ValueError(f"{name} has {' and '.join(NEVER_TOGETHER)}: the score and the count never stand in one file")
@@ -88,7 +88,7 @@ def write_export(folder: Path, views: Mapping[str, ViewRows], formats: Sequence[
 
 def _write_view(folder: Path, name: str, view: ViewRows, formats: Sequence[str]) -> Iterator[ExportedFile]:
     spatial = export_files.is_spatial(view.rows)
-    chosen = [_kind_for(kind, spatial=spatial) for kind in EXPORT_FORMATS if kind in formats]
+    chosen = [_kind_for(kind, spatial=spatial) for kind in FORMATS if kind in formats]
     files = []
     for kind in filter(None, chosen):
         home = folder / name

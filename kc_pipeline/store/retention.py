@@ -11,10 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kc_pipeline.catalog.service import KEEP_DAYS
 from kc_pipeline.store.engines import for_writing, is_locked_out
 from kc_pipeline.store.warehouse_schema import HISTORIES, POINTERS, SNAPSHOTS
-
-KEEP_DAYS = 90
 
 
 @dataclass(frozen=True)

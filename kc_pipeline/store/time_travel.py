@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 from kc_pipeline.catalog.tables import Table
 from kc_pipeline.catalog.views import VIEWS, marts_of
 from kc_pipeline.store.lake import Lake
-from kc_pipeline.store.warehouse import Warehouse
+from kc_pipeline.store.warehouse import Warehouse, WarehouseError
+
+_READINGS = 3
 
 
 class NothingPublishedError(LookupError):
@@ -97,6 +99,40 @@ def as_told(warehouse: Warehouse, lake: Lake, view: str, as_of: date | None = No
     rows = {mart: _rows(warehouse, lake, snapshot) for mart, snapshot in found.items()}
     told = _derived(view, rows) if VIEWS[view].sql else rows[VIEWS[view].table]
     return Told(told.sort_by([(name, "ascending") for name in VIEWS[view].contract.key]), list(found.values()))
+
+
+def all_told(warehouse: Warehouse, lake: Lake, views: Iterable[str], as_of: date | None = None) -> dict[str, Told]:
+    """What several views say of a day, as one publication left them.
+
+    Args:
+        warehouse: where they are published.
+        lake: what it was published from.
+        views: names of v1 views; one of which nothing was published of that day is left out.
+        as_of: the day; None: the newest that was published.
+
+    Raises:
+        KeyError: there is no such view.
+        NothingPublishedError: nothing was published of that day of any of them, or its rows are nowhere any more.
+        WarehouseError: others published each time they were read.
+    """
+    views = list(views)
+    for _ in range(_READINGS):
+        before = published_snapshots(warehouse)
+        days = {(row.mart, day) for row in before for day in (None, row.as_of)}
+        of_marts = [view for view in views if marts_of(view)]
+        found = [view for view in of_marts if any((mart, as_of) in days for mart in marts_of(view))]
+        if of_marts and not found:  # it says what there is, best of a view that was published some day
+            known = {row.mart for row in before}
+            as_told(warehouse, lake, max(of_marts, key=lambda view: bool(known & {*marts_of(view)})), as_of)
+        found += [view for view in views if view not in of_marts]
+        told = {view: as_told(warehouse, lake, view, as_of) for view in found}
+        if {_identity(row) for row in published_snapshots(warehouse)} == {_identity(row) for row in before}:
+            return told
+    raise WarehouseError(f"{warehouse.location}: others published each of the {_READINGS} times the views were read; try again")
+
+
+def _identity(snapshot: Published) -> tuple[str, str]:
+    return snapshot.mart, snapshot.snapshot_id
 
 
 def changed_rows(contract: Table, before: pa.Table, after: pa.Table) -> pa.Table:

@@ -53,9 +53,9 @@ def whole_folder(target: Path, marker: str, swapped: Callable[[Path, Path], bool
     """
     target = target.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (target.with_name(f".{target.name}.{word}") for word in ("new", "old"))
+    new, old = (target.with_name(f".{target.name}.{word}") for word in ("kc-new", "kc-old"))
     try:
-        with FileLock(target.with_name(f".{target.name}.lock"), timeout=0):
+        with FileLock(target.with_name(f".{target.name}.kc-lock"), timeout=0):
             _mend(target, new, old)
             if target.exists() and not _is_ours(target, marker):
                 raise FolderError(f"{target} is no folder that was written by this command; choose another one, or one that is empty")
@@ -90,7 +90,11 @@ def _put_in_place(new: Path, target: Path, old: Path, swapped: Callable[[Path, P
         new.rename(target)
     elif not swapped(new, target):
         target.rename(old)
-        new.rename(target)
+        try:
+            new.rename(target)
+        except OSError:
+            old.rename(target)
+            raise
     _fsync(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 

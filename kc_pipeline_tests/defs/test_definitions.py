@@ -64,7 +64,7 @@ def test_events_are_partitioned_by_month_and_marts_by_day() -> None:
     assert isinstance(GRAPH.get(dg.AssetKey(["marts", "business_risk"])).partitions_def, dg.DailyPartitionsDefinition)
 
 
-def test_every_clean_core_and_mart_table_has_blocking_checks() -> None:
+def test_every_clean_core_and_mart_table_and_the_publication_have_blocking_checks() -> None:
     blocking = {key.asset_key.to_user_string() for key in GRAPH.asset_check_keys if GRAPH.get(key).blocking}
     tables = {name for name, table in TABLES.items() if table.layer in {"clean", "core", "marts"}}
     assert blocking == {*tables, "warehouse/published_snapshots"}

@@ -13,12 +13,10 @@ import pytest
 import sqlalchemy as sa
 from kc_runs import kc, platform
 
-from kc_pipeline.catalog.contracts import released
 from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import marts
 from kc_pipeline.defs.steps.frames import read_frame
-from kc_pipeline.store.contract_check import ContractBreachError
 from kc_pipeline.store.engines import open_engine
 from kc_pipeline.store.warehouse import Warehouse
 
@@ -34,7 +32,7 @@ def question_of_the_readme() -> str:
 def published_to(url: str, stores: Platform) -> Warehouse:
     """The same marts in another warehouse."""
     other = Platform(replace(stores.settings, warehouse_url=url))
-    assert marts.publish_marts(other, AS_OF, "by hand").is_current
+    assert marts.publish_marts(other, marts.read_marts(other, AS_OF), "by hand").is_current
     return other.warehouse
 
 
@@ -136,26 +134,16 @@ def test_kc_exports_what_is_published(finished_run: tuple[Path, str], tmp_path: 
     assert "choose another" in refused.stderr
 
 
-def test_rows_that_break_a_contract_are_not_published_and_a_spoilt_view_is_noticed(
-    stores: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_spoilt_view_is_noticed(stores: Platform, tmp_path: Path) -> None:
     other = Platform(replace(stores.settings, warehouse_url=f"sqlite:///{tmp_path / 'w.sqlite'}"))
-    narrow = released("v1_source_quality")
-    statuses = next(facts for facts in narrow["schema"][0]["properties"] if facts["name"] == "source_status")
-    statuses["quality"][0]["arguments"]["validValues"] = ["never said"]
-    with monkeypatch.context() as patch:
-        patch.setattr("kc_pipeline.catalog.contracts.released", lambda view: narrow if view == narrow["name"] else released(view))
-        with pytest.raises(ContractBreachError, match="source_status is none of its listed values"):
-            marts.publish_marts(other, AS_OF, "by hand")
-    assert other.warehouse.snapshots() == []
-    marts.publish_marts(other, AS_OF, "by hand")
+    marts.publish_marts(other, marts.read_marts(other, AS_OF), "by hand")
     assert marts.check_views(other) == []
     with other.warehouse.engine.begin() as connection:
         connection.execute(sa.text("drop view v1_source_quality"))
         connection.execute(sa.text("create view v1_source_quality as select * from source_quality_history where feed <> 'calls_911'"))
         connection.execute(sa.text("drop view v1_dim_feed"))
         connection.execute(sa.text("create view v1_dim_feed as select feed from dim_feed"))
-    said = marts.check_views(other)
+    said = [str(breach) for breach in marts.check_views(other)]
     assert len(said) == 2
-    assert "v1_source_quality: shows 12 rows, and 13 were published" in said[0]
-    assert "v1_dim_feed: cannot be read" in said[1]
+    assert "v1_source_quality.view: shows 12 rows, and 13 were published" in said[0]
+    assert "v1_dim_feed.view: cannot be read" in said[1]

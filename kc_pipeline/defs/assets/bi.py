@@ -102,22 +102,60 @@ def public_neighborhood_quarter(context: dg.AssetExecutionContext, platform: dg.
     return dg.MaterializeResult(metadata={"dagster/row_count": rows.num_rows, "hidden_counts": hidden})
 
 
-@dg.asset(
-    key_prefix="warehouse",
-    deps=[dg.AssetKey(mart.split("/")) for mart in PUBLISHED_MARTS],
-    partitions_def=DAYS,
-    group_name="warehouse",
-    kinds={"sqlalchemy"},
-    owners=["team:data-engineering"],
-    automation_condition=WHEN_CORE_IS_DONE,
-    freshness_policy=EVERY_MORNING,
-    description="The day's marts in the BI warehouse: appended to the history, shown by the v1 views if no later day is shown.",
+_SNAPSHOTS = dg.AssetKey(["warehouse", "published_snapshots"])
+_KEEPS_CONTRACTS = dg.AssetCheckSpec(
+    "rows_keep_the_released_contracts",
+    asset=_SNAPSHOTS,
+    blocking=True,
+    description=(
+        "The rows about to be shown have the columns, types, required values, keys, ranges and sets that readers of each view were "
+        "promised. Where they do not, nothing is published, and the views show what they showed."
+    ),
 )
-def published_snapshots(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
-    """Publication of a day's marts."""
-    done = marts.publish_marts(platform, date.fromisoformat(context.partition_key), context.run_id)
+
+
+@dg.multi_asset(
+    name="published_snapshots",
+    specs=[
+        dg.AssetSpec(
+            _SNAPSHOTS,
+            deps=[dg.AssetKey(mart.split("/")) for mart in PUBLISHED_MARTS],
+            group_name="warehouse",
+            kinds={"sqlalchemy"},
+            owners=["team:data-engineering"],
+            automation_condition=WHEN_CORE_IS_DONE,
+            freshness_policy=EVERY_MORNING,
+            skippable=True,
+            description="The day's marts in the BI warehouse: appended to the history, shown by the v1 views if no later day is shown.",
+        )
+    ],
+    check_specs=[_KEEPS_CONTRACTS],
+    partitions_def=DAYS,
+)
+def published_snapshots(
+    context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
+    """Publication of a day's marts, if they keep the released contracts."""
+    day = marts.read_marts(platform, date.fromisoformat(context.partition_key))
+    breaches = marts.breaches_of_contracts(day)
+    found = [str(breach) for of_view in breaches.values() for breach in of_view]
+    yield dg.AssetCheckResult(
+        passed=not found,
+        asset_key=_SNAPSHOTS,
+        check_name=_KEEPS_CONTRACTS.name,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=" ".join(found[:3]) or None,
+        metadata={
+            "views": counts_table({view: len(of_view) for view, of_view in breaches.items()}, "view", "breaches"),
+            "rows": sum(rows.num_rows for rows in day.rows.values()),
+            **({"breaches": dg.MetadataValue.md("\n".join(f"- {breach}" for breach in found))} if found else {}),
+        },
+    )
+    if found:
+        return
+    done = marts.publish_marts(platform, day, context.run_id)
     pruned = marts.prune_warehouse(platform)
-    return dg.MaterializeResult(
+    yield dg.MaterializeResult(
         metadata={
             "is_current": done.is_current,
             "snapshots": ", ".join(f"{mart} {snapshot}" for mart, snapshot in done.snapshots.items()),
@@ -128,13 +166,13 @@ def published_snapshots(context: dg.AssetExecutionContext, platform: dg.Resource
 
 
 @dg.asset_check(
-    asset=published_snapshots,
+    asset=_SNAPSHOTS,
     blocking=True,
     description="Every v1 view has the columns, types, keys and values that its released data contract promises, as anyone reads it now.",
 )
 def views_keep_their_contracts(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
     """The released contracts against the views; rows that would break one are not published in the first place."""
-    said = marts.check_views(platform)
+    said = [str(breach) for breach in marts.check_views(platform)]
     return dg.AssetCheckResult(
         passed=not said, severity=dg.AssetCheckSeverity.ERROR, description="; ".join(said[:3]) or None,
         metadata={"views": len(VIEWS), "breaches": len(said), "every_breach": dg.MetadataValue.md("\n".join(f"- {each}" for each in said))},

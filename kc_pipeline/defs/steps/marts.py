@@ -1,5 +1,7 @@
 """What is said of a day, and its publication."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -10,11 +12,29 @@ from kc_pipeline.defs.steps.drifts import doubts_about
 from kc_pipeline.defs.steps.frames import read_frame, write_mart
 from kc_pipeline.defs.steps.risk import MODEL_INPUTS, score_day
 
-_VIEW_SAMPLE = 1_000
-
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from kc_pipeline.quality.contracts import Breach
     from kc_pipeline.store.lake import Commit
     from kc_pipeline.store.warehouse import Publication
+
+_VIEW_SAMPLE = 1_000
+
+
+@dataclass(frozen=True)
+class DayOfMarts:
+    """A day's marts as the lake holds them.
+
+    Attributes:
+        as_of: the day.
+        rows: mart -> its rows of the day.
+        lake_versions: Delta versions of the marts and of what they were made from.
+    """
+
+    as_of: date
+    rows: "Mapping[str, pa.Table]"
+    lake_versions: Mapping[str, int | None]
 
 
 def judge_sources(platform: Platform, as_of: date, run_id: str) -> "Commit":
@@ -112,27 +132,43 @@ def count_for_the_public(platform: Platform, as_of: date, run_id: str) -> "Commi
     return write_mart(platform, "marts/public_neighborhood_quarter", rows, as_of, run_id, inputs)
 
 
-def publish_marts(platform: Platform, as_of: date, run_id: str) -> "Publication":
-    """Show a day's marts to BI; what is read is the version that is recorded.
-
-    Raises:
-        ContractBreachError: rows do not keep the contract that readers of their view were given; nothing was published.
-    """
-    from kc_pipeline.catalog.contracts import released
+def read_marts(platform: Platform, as_of: date) -> DayOfMarts:
+    """What is to be published of a day; what is read is the version that is recorded."""
     from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS
-    from kc_pipeline.store.contract_check import ContractBreachError, breaches
 
     lake = platform.lake
     versions = lake.versions([*PUBLISHED_MARTS, *(f"clean/{feed}" for feed in FEEDS), *MODEL_INPUTS, "eval/model_card"])
     marts = {mart: lake.read(mart, partitions=[as_of.isoformat()], version=versions[mart]) for mart in PUBLISHED_MARTS}
-    marts = {mart: rows for mart, rows in marts.items() if rows.num_rows or VIEWS[PUBLISHED_MARTS[mart]].can_be_empty}
-    broken = [breach for mart, rows in marts.items() for breach in breaches(released(PUBLISHED_MARTS[mart]), rows)]
-    if broken:
-        raise ContractBreachError("; ".join(broken))
-    return platform.warehouse.publish(marts, as_of, run_id, platform.now(), versions)
+    return DayOfMarts(
+        as_of, {mart: rows for mart, rows in marts.items() if rows.num_rows or VIEWS[PUBLISHED_MARTS[mart]].can_be_empty}, versions
+    )
 
 
-def check_views(platform: Platform) -> list[str]:
+def breaches_of_contracts(day: DayOfMarts) -> "dict[str, list[Breach]]":
+    """What the rows to be published do not keep of what readers of each view were promised: view -> breaches, if any."""
+    from kc_pipeline.catalog.releases import read_released
+    from kc_pipeline.catalog.views import PUBLISHED_MARTS
+    from kc_pipeline.quality.contracts import Breach, breaches
+
+    released = read_released()
+    found = {}
+    for mart, rows in day.rows.items():
+        view = PUBLISHED_MARTS[mart]
+        contract = released.get(view)
+        found[view] = (
+            [Breach(view, "contract", "was never released: kc contracts release", 0)]
+            if contract is None
+            else breaches(view, contract, rows)
+        )
+    return found
+
+
+def publish_marts(platform: Platform, day: DayOfMarts, run_id: str) -> "Publication":
+    """Show a day's marts to BI."""
+    return platform.warehouse.publish(day.rows, day.as_of, run_id, platform.now(), day.lake_versions)
+
+
+def check_views(platform: Platform) -> "list[Breach]":
     """What in the views, as anyone reads them now, breaks the contracts that readers were given; empty if nothing.
 
     Every row was judged before it was published; here the views are: their columns, some of their rows, and that they show
@@ -140,22 +176,22 @@ def check_views(platform: Platform) -> list[str]:
     """
     import sqlalchemy as sa
 
-    from kc_pipeline.catalog.contracts import released
+    from kc_pipeline.catalog.releases import read_released
     from kc_pipeline.catalog.views import VIEWS
-    from kc_pipeline.store.contract_check import breaches
+    from kc_pipeline.quality.contracts import Breach, breaches
 
-    warehouse, said = platform.warehouse, []
+    warehouse, found, released = platform.warehouse, [], read_released()
     published = {row["mart"]: row["row_count"] for row in warehouse.snapshots() if row["is_current"]}
     for view in VIEWS.values():
         try:
-            said += breaches(released(view.name), warehouse.read_view(view.name, _VIEW_SAMPLE))
-            shown = warehouse.count_view(view.name)
+            found += breaches(view.name, released[view.name], warehouse.read_view(view.name, _VIEW_SAMPLE))
+            shown, wanted = warehouse.count_view(view.name), published.get(view.table, 0)
         except sa.exc.DBAPIError as error:
-            said.append(f"{view.name}: cannot be read: {error.orig}")
+            found.append(Breach(view.name, "view", f"cannot be read: {error.orig}", 0))
             continue
-        if view.is_of_a_mart and shown != published.get(view.table, 0):
-            said.append(f"{view.name}: shows {shown} rows, and {published.get(view.table, 0)} were published")
-    return said
+        if view.is_of_a_mart and shown != wanted:
+            found.append(Breach(view.name, "view", f"shows {shown} rows, and {wanted} were published", 0))
+    return found
 
 
 def prune_warehouse(platform: Platform) -> list[tuple[str, str]]:
