@@ -124,7 +124,7 @@ def test_kc_exports_what_is_published(finished_run: tuple[Path, str], tmp_path: 
     done = kc(folder, "export", str(target), "--view", "v1_business_risk_current", "--format", "csv", "--format", "geopackage")
     assert done.returncode == 0, done.stderr
     count = platform(folder).lake.count("marts/business_risk")
-    assert f"v1_business_risk_current.csv: {count:,} rows" in done.stdout
+    assert re.search(rf"v1_business_risk_current\.csv\s+│ {count:,}\s+│", done.stdout)
     home = target / "v1_business_risk_current"
     assert {path.suffix for path in home.iterdir()} == {".csv", ".gpkg", ".json", ".yaml"}
     (tmp_path / "other").mkdir()
