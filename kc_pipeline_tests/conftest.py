@@ -14,14 +14,6 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file on one worker, since they share its fixtures; and all that share the finished city on one."""
-    for item in items:
-        file = item.path.relative_to(item.config.rootpath)
-        item.add_marker(pytest.mark.xdist_group("city" if "e2e" in file.parts else str(file)))
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[sa.URL]:
     """A running PostgreSQL; without one the test is skipped, or fails where REQUIRE_PG is set."""
