@@ -34,7 +34,7 @@ def read_page(content: bytes, page_format: str) -> pa.Table:
     """
     try:
         return _READERS[page_format](content)
-    except (pa.ArrowException, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+    except (pa.ArrowException, ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error) as error:
         raise PageError(f"not a readable {page_format} page: {error}") from error
 
 
