@@ -101,7 +101,6 @@ def test_a_number_in_quotes_is_compared_as_a_number() -> None:
     assert found(DAYS, select="name", where="size > '9'") == [("b",)]
 
 
-@pytest.mark.xfail(strict=True, reason="kc_pipeline/sandbox/query.py does not do this yet; the portals do")
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -113,5 +112,5 @@ def test_a_number_in_quotes_is_compared_as_a_number() -> None:
         pytest.param({"select": "distinct size", "order": "size"}, [("9",), ("10",)], id="distinct"),
     ],
 )
-def test_what_the_portals_do_and_ours_does_not_yet(arguments: dict[str, str], expected: list[tuple[str]]) -> None:
+def test_what_the_portals_do_ours_does(arguments: dict[str, str], expected: list[tuple[str]]) -> None:
     assert found(DAYS, **arguments) == expected
