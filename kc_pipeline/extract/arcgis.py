@@ -204,7 +204,7 @@ class _Described:
 
 
 def _described(told: dict[str, Any]) -> _Described:
-    declared = tuple((str(field["name"]), str(field["type"])) for field in told.get("fields") or [])
+    declared = tuple((str(field["name"]), str(field["type"])) for field in told["fields"] or [])
     object_id = str(told["objectIdField"]) if told.get("objectIdField") else None
     edited_at = _moment((told.get("editingInfo") or {}).get("lastEditDate"))
     return _Described(declared, bool(told.get("geometryType")), object_id, int(told.get("maxRecordCount") or 0), edited_at)

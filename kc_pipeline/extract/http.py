@@ -7,11 +7,13 @@ import hashlib
 import ipaddress
 import json
 import random
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,6 +49,12 @@ def without_secrets(url: str) -> str:
     """A URL without user name and password, as it may stand in a manifest."""
     parsed = httpx.URL(url)
     return str(parsed.copy_with(username=None, password=None)) if parsed.userinfo else url
+
+
+@cache
+def _certificates(trust_env: bool) -> ssl.SSLContext:
+    """The authorities that are trusted; reading them takes longer than a request."""
+    return httpx.create_ssl_context(trust_env=trust_env)
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,7 @@ class PortalClient:
             timeout=httpx.Timeout(self.limits.read_seconds, connect=min(15.0, self.limits.read_seconds)),
             follow_redirects=False,
             trust_env=trust_env,
+            verify=_certificates(trust_env),
         )
 
     @property
