@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from fault_feeds import FeedRig, feed_rig
 from fault_rig import Rig, ScriptedRig, records, sandbox_rig, scripted_rig
 
 from kc_pipeline.extract.replies import Limits
@@ -43,3 +44,9 @@ def script(stack: ExitStack, tmp_path: Path) -> Script:
         return scripted_rig(stack, kind, tmp_path, limits=limits)
 
     return start
+
+
+@pytest.fixture
+def feed(stack: ExitStack, tmp_path: Path) -> Callable[[str], FeedRig]:
+    """A feed to refresh: feed('arcgis')."""
+    return lambda kind: feed_rig(stack, kind, tmp_path)
