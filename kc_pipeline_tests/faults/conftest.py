@@ -28,7 +28,7 @@ def stack() -> Iterator[ExitStack]:
 
 @pytest.fixture
 def serve(stack: ExitStack, tmp_path: Path, source: RecordStore) -> Serve:
-    """A rig before the sandbox's portal: serve('soda2', 'server-error=2')."""
+    """Start a rig before the sandbox's portal, by its kind and the misbehaviours of the portal."""
 
     def start(kind: str, *faults: str, limits: Limits | None = None) -> Rig:
         return sandbox_rig(stack, kind, tmp_path, source, *faults, limits=limits)
@@ -38,7 +38,7 @@ def serve(stack: ExitStack, tmp_path: Path, source: RecordStore) -> Serve:
 
 @pytest.fixture
 def script(stack: ExitStack, tmp_path: Path) -> Script:
-    """A rig before a scripted portal: script('soda3')."""
+    """Start a rig before a scripted portal, by its kind."""
 
     def start(kind: str, limits: Limits | None = None) -> ScriptedRig:
         return scripted_rig(stack, kind, tmp_path, limits=limits)
@@ -48,5 +48,5 @@ def script(stack: ExitStack, tmp_path: Path) -> Script:
 
 @pytest.fixture
 def feed(stack: ExitStack, tmp_path: Path) -> Callable[[str], FeedRig]:
-    """A feed to refresh: feed('arcgis')."""
+    """Start a feed to refresh, by its kind."""
     return lambda kind: feed_rig(stack, kind, tmp_path)

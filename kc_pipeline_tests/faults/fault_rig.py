@@ -12,8 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from scripted_portal import LAYER, PARCELS, QUERY, REQUEST_COLUMNS, TOKEN, Answer, FakeLayer, FakeSocrata, ScriptedPortal
-from scripted_portal import now, request_row, requests_data_set
+from scripted_portal import (
+    LAYER,
+    PARCELS,
+    QUERY,
+    REQUEST_COLUMNS,
+    TOKEN,
+    Answer,
+    FakeLayer,
+    FakeSocrata,
+    ScriptedPortal,
+    now,
+    request_row,
+    requests_data_set,
+)
 
 from kc_pipeline.catalog.sources import DataSet
 from kc_pipeline.extract.arcgis import ArcgisTransport

@@ -1,6 +1,7 @@
 """Rows that come late, are corrected, go, or are published anew: rows 15 to 18; outages of a whole refresh: row 2."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow as pa
@@ -168,6 +169,28 @@ def _raw(rig: FeedRig) -> pa.Table:
 
 
 @each_soda
+@pytest.mark.fault(39)
+def test_clean_rows_come_again_from_raw_pages_when_the_source_is_gone(feed: Feeds, stack: ExitStack, kind: str) -> None:
+    rig = feed(kind)
+    rig.refresh()
+    before = clean_streetlights(_raw(rig))
+    stack.close()  # the portal is gone
+    with pytest.raises(PermanentSourceError, match="no portal answers"):
+        rig.refresh()
+    after = clean_streetlights(_raw(rig))
+    assert before.clean.num_rows == 12
+    for ours, theirs in ((before.clean, after.clean), (before.quarantine, after.quarantine)):
+        assert _bytes(ours) == _bytes(theirs)
+
+
+def _bytes(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+@each_soda
 @pytest.mark.fault(19)
 def test_a_data_set_that_was_issued_under_another_id_says_what_to_edit(feed: Feeds, kind: str) -> None:
     rig = feed(kind)
@@ -185,7 +208,7 @@ def test_of_two_data_sets_the_one_that_answers_is_kept(feed: Feeds, kind: str) -
     rig = feed(kind)
     rig.data_sets = (requests_data_set(id="down-0000"), *rig.data_sets)
     rig.portal.handlers["/api/views/down-0000.json"] = lambda _: answer_json({}, 503)
-    with pytest.raises(TransientSourceError, match="down-0000: .*HTTP 503"):
+    with pytest.raises(TransientSourceError, match=r"down-0000: .*HTTP 503"):
         rig.refresh()
     assert rig.ids() == rig.source_ids()
 

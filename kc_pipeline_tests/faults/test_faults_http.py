@@ -215,7 +215,7 @@ def test_another_content_type_is_refused_and_asked_again(script: Script, kind: s
 @each_kind
 @pytest.mark.fault(9)
 def test_a_portal_under_maintenance_is_said_to_be(serve: Serve, kind: str) -> None:
-    with pytest.raises(TransientSourceError, match="answered text/html, not .*a maintenance page"):
+    with pytest.raises(TransientSourceError, match=r"answered text/html, not .*a maintenance page"):
         serve(kind, "html=99").pull()
 
 

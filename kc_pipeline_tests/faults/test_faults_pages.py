@@ -116,7 +116,7 @@ def test_short_pages_read_by_offset_are_stepped_over(serve: Serve, kind: str, ro
 @pytest.mark.fault(11)
 def test_a_server_that_repeats_its_first_page_is_found_out(serve: Serve, kind: str) -> None:
     rig = serve(kind, "repeat-pages")
-    with pytest.raises(TransientSourceError, match="repeats pages|does not agree"):
+    with pytest.raises(TransientSourceError, match=r"repeats pages|does not agree"):
         rig.pull()
     assert rig.nothing_kept()
 
@@ -153,7 +153,7 @@ def test_a_count_that_settles_is_pulled_again(script: Script, kind: str, moves: 
 
     def growing(params: dict[str, str]) -> Answer:
         is_page = (
-            "outFields" in params or "$order" in params or "returnCountOnly" not in params and "count(" not in params.get("$select", "")
+            "outFields" in params or "$order" in params or ("returnCountOnly" not in params and "count(" not in params.get("$select", ""))
         )
         if is_page and left[0] and ("OBJECTID > " in params.get("where", "") or ":id > " in params.get("$where", "")):
             left[0] -= 1
@@ -174,7 +174,7 @@ def test_a_count_that_settles_is_pulled_again(script: Script, kind: str, moves: 
 @pytest.mark.fault(14)
 def test_a_count_that_never_settles_keeps_nothing(serve: Serve, kind: str) -> None:
     rig = serve(kind, "moving-count=1000")
-    with pytest.raises(TransientSourceError, match="does not agree .* after 3 pulls; fails closed|do not add up"):
+    with pytest.raises(TransientSourceError, match=r"does not agree .* after 3 pulls; fails closed|do not add up"):
         rig.pull()
     assert rig.nothing_kept()
 

@@ -44,17 +44,20 @@ def test_pages_by_object_id_with_geometry(portal: ScriptedPortal, layer: FakeLay
     assert [shape and shapely.from_wkb(shape).area for shape in table["geometry"].to_pylist()] == [None, *[0.5] * 7]
 
 
+@pytest.mark.fault(12)
 def test_an_empty_page_with_more_behind_it_is_not_the_end(layer: FakeLayer, arcgis: ArcgisTransport) -> None:
     layer.empty_first = 2
     assert arcgis.pull(PARCELS, "whole", MONTHS, Held(8, None)).manifest.row_count == 8
 
 
+@pytest.mark.fault(12)
 def test_empty_pages_without_end_fail(layer: FakeLayer, arcgis: ArcgisTransport) -> None:
     layer.empty_first = 1000
     with pytest.raises(TransientSourceError, match="5 empty pages in a row"):
         arcgis.pull(PARCELS, "whole", MONTHS, Held(8, None))
 
 
+@pytest.mark.fault(10)
 def test_an_end_that_comes_too_early_fails_closed(
     portal: ScriptedPortal, layer: FakeLayer, arcgis: ArcgisTransport, store: RawStore
 ) -> None:
@@ -69,6 +72,7 @@ def test_an_end_that_comes_too_early_fails_closed(
     ("code", "kind", "waited"),
     [(400, PermanentSourceError, 0), (498, PermanentSourceError, 0), (500, TransientSourceError, 3), (504, TransientSourceError, 3)],
 )
+@pytest.mark.fault(8)
 def test_an_error_with_http_200_is_typed_by_its_code(
     portal: ScriptedPortal, layer: FakeLayer, arcgis: ArcgisTransport, waits: list[float], code: int, kind: type[Exception], waited: int
 ) -> None:
