@@ -35,6 +35,8 @@ def read_request(body: bytes) -> dict[str, str]:
     if is_page and told.get("orderingSpecifier", "total") != "discard":
         order = [name for name in (arguments.get("$order"), ":id") if name]
         arguments["$order"] = ",".join(dict.fromkeys(order))
+    if not arguments["$limit"].isdecimal():
+        raise QueryError(MALFORMED, f"Expected a whole number, but got {arguments['$limit']!r}", arguments["$limit"])
     return arguments | _page(told.get("page"), int(arguments["$limit"]))
 
 

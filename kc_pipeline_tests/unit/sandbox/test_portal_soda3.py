@@ -74,7 +74,8 @@ def test_without_a_token_nothing_is_answered(url: str) -> None:
     ("query", "options"),
     [
         ("WHERE name = 'x'", {}), ("name", {}), ("SELECT nothing", {}), ("SELECT name", {"page": {"pageNumber": 0, "pageSize": 2}}),
-        ("SELECT name", {"page": {"pageSize": 2}}), ("SELECT name", {"page": "2"}), ("SELECT name", {"pages": 2}), ("SELECT name LIMIT x", {}),
+        ("SELECT name", {"page": {"pageSize": 2}}), ("SELECT name", {"page": "2"}), ("SELECT name", {"pages": 2}),
+        ("SELECT name LIMIT x", {}),
     ],
 )  # fmt: skip
 def test_a_request_that_means_nothing_is_refused(url: str, query: str, options: dict[str, object]) -> None:
