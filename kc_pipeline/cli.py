@@ -191,20 +191,34 @@ def sandbox() -> None:
     """The synthetic city and its portal."""
 
 
-@sandbox.command()
+class _CommandWithFaults(click.Command):
+    """Its help lists every misbehaviour of the portal, a line each."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from kc_pipeline.sandbox.faults import FAULTS
+
+        with formatter.section("Misbehaviours"):
+            formatter.write_dl([(f"{name}={f.argument}" if f.argument else name, f.description) for name, f in FAULTS.items()])
+
+
+@sandbox.command(cls=_CommandWithFaults)
 @click.option("--port", type=int, default=SANDBOX_PORT, show_default=True)
 @click.option("--through", type=_DAY, help="Day up to which the city stands; default: today.")
 @click.option("--scale", type=float, default=0.05, show_default=True)
-@click.option("--fault", "faults", multiple=True, help="Misbehaviour to rehearse, e.g. server-error=2; may be repeated.")
+@click.option("--fault", "faults", multiple=True, metavar="NAME=ARGUMENT", help="Misbehaviour to rehearse; may be repeated.")
 def serve(port: int, through: datetime | None, scale: float, faults: tuple[str, ...]) -> None:
-    """Serve the synthetic city over loopback as SODA2 and ArcGIS, until interrupted."""
+    """Serve the synthetic city over loopback as SODA 2.1, SODA 3 and ArcGIS, until interrupted."""
     from kc_pipeline.sandbox.faults import Faults
     from kc_pipeline.sandbox.portal import Portal
     from kc_pipeline.sandbox.serving import day_of_city, prepare_city
 
+    try:
+        misbehaviour = Faults.parse(faults)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     settings = load_settings(os.environ, "sandbox")
     wanted = through.date() if through else datetime.now(UTC).astimezone(ZoneInfo(TIME_ZONE)).date()
-    portal = Portal(prepare_city(settings, wanted, scale), port=port, faults=Faults.parse(faults))
+    portal = Portal(prepare_city(settings, wanted, scale), port=port, faults=misbehaviour)
     click.echo(f"synthetic Kansas City up to {day_of_city(settings, wanted)} at http://127.0.0.1:{port}")
     portal.serve_forever()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 SOURCES = ("sandbox", "live", "replay")
 SANDBOX_PORT = 8765
+SODA_VERSIONS = ("2", "3")
 _LIVE_SOCRATA = "https://data.kcmo.org"
 _LIVE_ARCGIS = "https://mapd.kcmo.org/kcgis/rest/services"
 
@@ -30,6 +31,7 @@ class Settings:
         schedules_on: whether the daily schedule and the automation start switched on.
         decisions_file: CSV of a person's decisions about businesses and their parcels.
         is_decisions_file_named: whether it was named from outside; then it must exist.
+        soda_version: which of Socrata's interfaces is asked, '2' (SODA 2.1) or '3' (needs an application token).
         rules_file: rule sets of the nuisance ordinance that stand in for our own; None: ours.
     """
 
@@ -46,6 +48,7 @@ class Settings:
     decisions_file: Path
     is_decisions_file_named: bool
     rules_file: Path | None = None
+    soda_version: str = "2"
 
     @property
     def raw_dir(self) -> Path:
@@ -88,6 +91,9 @@ def load_settings(environ: Mapping[str, str], source: str | None = None) -> Sett
     history_start = environ.get("KC_HISTORY_START", "2024-07" if sandbox else "2015-01")
     if len(history_start) != 7 or history_start[4] != "-" or not history_start.replace("-", "").isdigit():
         raise ValueError(f"KC_HISTORY_START is {history_start!r}; write a month as YYYY-MM")
+    soda_version = environ.get("KC_SODA", "2")
+    if soda_version not in SODA_VERSIONS:
+        raise ValueError(f"KC_SODA is {soda_version!r}; use one of {', '.join(SODA_VERSIONS)}")
     return Settings(
         source=source,
         data_dir=data_dir,
@@ -102,4 +108,5 @@ def load_settings(environ: Mapping[str, str], source: str | None = None) -> Sett
         decisions_file=Path(environ.get("KC_DECISIONS") or data_dir / "decisions" / "business_parcels.csv"),
         is_decisions_file_named=bool(environ.get("KC_DECISIONS")),
         rules_file=Path(environ["KC_RULES"]) if environ.get("KC_RULES") else None,
+        soda_version=soda_version,
     )

@@ -8,6 +8,8 @@ import pytest
 import sqlalchemy as sa
 from postgres_server import NoPostgresError, drop_database, new_database, running_server
 
+pytest_plugins = ["fault_table"]
+
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name bytes by their argument: made bytes may carry a clock, and each worker must collect the same names."""

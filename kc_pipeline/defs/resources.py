@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kc_pipeline.settings import Settings
 
 if TYPE_CHECKING:
+    from kc_pipeline.extract.guard import Guards
     from kc_pipeline.extract.raw import RawStore
     from kc_pipeline.store.lake import Lake
     from kc_pipeline.store.warehouse import Warehouse
@@ -42,6 +43,13 @@ class Platform:
         from kc_pipeline.extract.raw import RawStore
 
         return RawStore(self.settings.raw_dir)
+
+    @cached_property
+    def guards(self) -> "Guards":
+        """What is known of each portal between feeds: whether it is down, when it was last asked."""
+        from kc_pipeline.extract.guard import Guards
+
+        return Guards()
 
     @cached_property
     def lake(self) -> "Lake":

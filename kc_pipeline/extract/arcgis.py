@@ -1,16 +1,18 @@
 """Read ArcGIS layers: allowed fields only, JSON pages in the order of OBJECTID, counted before and after."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from kc_pipeline.catalog.sources import DataSet
 from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
-from kc_pipeline.extract.http import PortalClient
+from kc_pipeline.extract.http import PortalClient, without_secrets
 from kc_pipeline.extract.manifest import KEYSET, Facts, Pulled, Request
 from kc_pipeline.extract.raw import PullWriter, RawStore
+from kc_pipeline.extract.replies import JsonAnswer, Told
+from kc_pipeline.extract.soql import plain
 from kc_pipeline.extract.transport import (
     DEFAULT_PAGE_SIZE,
     PULL_ATTEMPTS,
@@ -74,21 +76,21 @@ class ArcgisTransport:
             PermanentSourceError: the layer is gone, or lacks a required field.
         """
         if data_set.id not in self._layers:
-            told = self._ask(data_set, "", {"f": "json"})
-            declared = [(str(field["name"]), str(field["type"])) for field in told.get("fields") or []]
-            if told.get("geometryType") and not any(kind == _GEOMETRY_TYPE for _, kind in declared):
+            told = self._ask(data_set, "", {"f": "json"}, _described)
+            declared = list(told.declared)
+            if told.has_geometry and not any(kind == _GEOMETRY_TYPE for _, kind in declared):
                 declared.append(("SHAPE", _GEOMETRY_TYPE))
             names = [name for name, _ in declared]
             resolution = match_fields(data_set, names)
             shape = next((name for name, kind in declared if kind == _GEOMETRY_TYPE), None)
             resolution |= {name: shape for name in ("shape", "point") if name in data_set.fields and shape}
             check_required(data_set, resolution, names)
-            key = told.get("objectIdField") or next((name for name, kind in declared if kind == _ID_TYPE), data_set.key_field)
+            key = told.object_id or next((name for name, kind in declared if kind == _ID_TYPE), data_set.key_field)
             if key is None:
                 raise PermanentSourceError(f"{label(data_set)}: the layer has no object id; edit kc_pipeline/catalog/sources.py")
-            page_size = min(self._page_size, int(told.get("maxRecordCount") or _MOST_FEATURES), _MOST_FEATURES)
-            changed_at = self._changed_at(data_set, told, names)
-            self._layers[data_set.id] = Layer(tuple(declared), resolution, str(key), page_size, changed_at)
+            page_size = min(self._page_size, told.most_rows or _MOST_FEATURES, _MOST_FEATURES)
+            changed_at = told.edited_at or self._changed_at(data_set, names)
+            self._layers[data_set.id] = Layer(tuple(declared), resolution, key, page_size, changed_at)
         return self._layers[data_set.id]
 
     def survey(self, data_set: DataSet, months: Months) -> Survey | None:
@@ -151,14 +153,10 @@ class ArcgisTransport:
                 "resultRecordCount": str(layer.page_size),
                 "f": "json",
             }
-            page: dict[str, Any] = {}
-            reply = self._client.get(url, params, what=label(data_set), check=_reader(page, "features"))
-            writer.requests.append(Request("GET", url, params))
-            try:
-                found = [int(feature["attributes"][layer.key_field]) for feature in page["features"]]
-            except (KeyError, TypeError, ValueError) as error:
-                raise TransientSourceError(f"{label(data_set)}: features without {layer.key_field}") from error
-            has_more = bool(page.get("exceededTransferLimit"))
+            page = JsonAnswer(partial(_object_ids, key_field=layer.key_field))
+            reply = self._client.get(url, params, what=label(data_set), check=page)
+            writer.requests.append(Request("GET", without_secrets(url), params))
+            found, has_more = page.value
             if found:
                 writer.headers = writer.headers or dict(reply.headers)
                 writer.add_page(reply.wire, "esri", reply.encoding, reply.content, len(found))
@@ -175,56 +173,76 @@ class ArcgisTransport:
 
     def _count(self, data_set: DataSet) -> int:
         where = " AND ".join(_filters(data_set)) or "1=1"
-        return int(self._ask(data_set, "/query", {"where": where, "returnCountOnly": "true", "f": "json"}, "count")["count"])
+        return self._ask(data_set, "/query", {"where": where, "returnCountOnly": "true", "f": "json"}, lambda told: int(told["count"]))
 
-    def _changed_at(self, data_set: DataSet, told: Mapping[str, Any], names: list[str]) -> str | None:
-        """The layer's last edit, or the newest value of the field that says when a row changed."""
-        edited = (told.get("editingInfo") or {}).get("lastEditDate")
-        if edited is None and data_set.updated_field in names:
-            name = data_set.updated_field
-            params = {"where": f"{name} IS NOT NULL", "outFields": name, "orderByFields": f"{name} DESC"}
-            params |= {"resultRecordCount": "1", "returnGeometry": "false", "f": "json"}
-            features = self._ask(data_set, "/query", params, "features")["features"]
-            edited = features[0]["attributes"][name] if features else None
-        return datetime.fromtimestamp(int(edited) / 1000, UTC).isoformat() if edited is not None else None
+    def _changed_at(self, data_set: DataSet, names: list[str]) -> str | None:
+        """The newest value of the field that says when a row changed; None where there is no such field or value."""
+        name = data_set.updated_field
+        if name not in names:
+            return None
+        params = {"where": f"{name} IS NOT NULL", "outFields": name, "orderByFields": f"{name} DESC"}
+        params |= {"resultRecordCount": "1", "returnGeometry": "false", "f": "json"}
+        return self._ask(
+            data_set, "/query", params, lambda told: _moment(told["features"][0]["attributes"][name]) if told["features"] else None
+        )
 
-    def _ask(self, data_set: DataSet, path: str, params: Mapping[str, str], *needed: str) -> dict[str, Any]:
-        told: dict[str, Any] = {}
-        self._client.get(f"{self._base}/{data_set.id}{path}", params, what=label(data_set), check=_reader(told, *needed))
-        return told
+    def _ask(self, data_set: DataSet, path: str, params: Mapping[str, str], read: Callable[[dict[str, Any]], Told]) -> Told:
+        answer = JsonAnswer(lambda told: read(_unless_error(told)))
+        self._client.get(f"{self._base}/{data_set.id}{path}", params, what=label(data_set), check=answer)
+        return answer.value
 
 
-def _reader(told: dict[str, Any], *needed: str) -> Callable[[bytes], None]:
-    """Reads an answer into `told`; ArcGIS reports errors with HTTP 200, so the body decides.
+@dataclass(frozen=True)
+class _Described:
+    """What a layer says of itself; see `Layer`."""
 
-    What it raises: transient for codes from 500 on, for 429, and for a body that is no answer; permanent for others.
+    declared: tuple[tuple[str, str], ...]
+    has_geometry: bool
+    object_id: str | None
+    most_rows: int
+    edited_at: str | None
+
+
+def _described(told: dict[str, Any]) -> _Described:
+    declared = tuple((str(field["name"]), str(field["type"])) for field in told["fields"] or [])
+    object_id = str(told["objectIdField"]) if told.get("objectIdField") else None
+    edited_at = _moment((told.get("editingInfo") or {}).get("lastEditDate"))
+    return _Described(declared, bool(told.get("geometryType")), object_id, int(told.get("maxRecordCount") or 0), edited_at)
+
+
+def _moment(milliseconds: Any) -> str | None:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC).isoformat() if milliseconds is not None else None
+
+
+def _object_ids(told: Any, key_field: str) -> tuple[list[int], bool]:
+    """Object ids of a page, and whether the server has more than it gave."""
+    page = _unless_error(told)
+    ids = [int(feature["attributes"][key_field]) for feature in page["features"]]
+    return ids, bool(page.get("exceededTransferLimit") or (page.get("properties") or {}).get("exceededTransferLimit"))
+
+
+def _unless_error(told: Any) -> dict[str, Any]:
+    """An answer; ArcGIS reports errors with HTTP 200, so the body decides.
+
+    Raises:
+        TransientSourceError: an error with a code from 500 on, or 429, or without one; or no JSON object.
+        PermanentSourceError: an error with another code.
     """
-
-    def read(content: bytes) -> None:
-        try:
-            body = json.loads(content)
-        except ValueError as error:
-            raise TransientSourceError(f"the answer is not JSON: {error}") from error
-        if not isinstance(body, dict):
-            raise TransientSourceError("the answer is no JSON object")
-        if isinstance(told_error := body.get("error"), dict):
-            code = int(told_error["code"]) if str(told_error.get("code", "")).isdigit() else 500
-            details = "; ".join(str(detail) for detail in told_error.get("details") or [] if detail)
-            message = f"the server answered error {code}: {told_error.get('message')}{' (' + details + ')' if details else ''}"
-            kind = TransientSourceError if code >= 500 or code == 429 else PermanentSourceError
-            raise kind(message, status=code)
-        for name in needed:
-            if name not in body:
-                raise TransientSourceError(f"the answer has no {name!r}")
-        told.clear()
-        told.update(body)
-
-    return read
+    if not isinstance(told, dict):
+        raise TransientSourceError("the answer is no JSON object")
+    if error := told.get("error"):
+        known = error if isinstance(error, dict) else {"message": str(error)}
+        code = int(known["code"]) if str(known.get("code", "")).isdecimal() else 500
+        details = "; ".join(str(detail) for detail in known.get("details") or [] if detail)
+        message = f"the server answered error {code}: {known.get('message')}{' (' + details + ')' if details else ''}"
+        kind = TransientSourceError if code >= 500 or code == 429 else PermanentSourceError
+        raise kind(message, status=code)
+    return told
 
 
 def _filters(data_set: DataSet) -> list[str]:
     conditions = []
     for name, values in data_set.filters.items():
         texts = ",".join("'" + value.replace("'", "''") + "'" for value in values)
-        conditions.append(f"{name} IN ({texts})")
+        conditions.append(f"{plain(name)} IN ({texts})")
     return conditions

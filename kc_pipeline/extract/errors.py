@@ -7,15 +7,18 @@ import re
 from collections.abc import Sequence
 
 _USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
-_SECRET_PARAMETER = re.compile(r"(?i)([\w$]*(?:token|password|passwd|secret|api_?key))(\s*[=:]\s*)[^\s&;,'\"]+")
+_SECRET_PARAMETER = re.compile(
+    r"(?i)([\w$]*(?:token|password|passwd|pwd|secret|api[-_]?key))([\"']?\s*(?:=|:|%3D)\s*)(?:\"[^\"]*\"|'[^']*'|[^\s&;,'\"]+)"
+)
+_AUTHORIZATION = re.compile(r"(?i)(authorization[\"']?\s*[=:]\s*[\"']?)(?:(?:basic|bearer|oauth)\s+)?[^\s,'\"]+")
 
 
 def redact(text: str, *secrets: str | None) -> str:
-    """A text without user names and passwords in URLs, without `token=...` values and without the given secrets."""
+    """A text without user names and passwords in URLs, without values of tokens and the like, without the given secrets."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, "***")
-    text = _USER_INFO.sub("***@", text)
+    text = _AUTHORIZATION.sub(r"\1***", _USER_INFO.sub("***@", text))
     return _SECRET_PARAMETER.sub(r"\1\2***", text)
 
 

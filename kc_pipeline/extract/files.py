@@ -28,7 +28,7 @@ from kc_pipeline.extract.transport import WHOLE, Held, Months, Survey, check_req
 
 FORMATS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".geojson": "json", ".parquet": "parquet"}
 _UNFINISHED = (".part", ".tmp", ".crdownload", "~")
-_FILE_BYTES = 1 << 31
+FILE_BYTES = 1 << 29
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,16 @@ class Drop:
 class FileTransport:
     """Files in one folder; a data set's id is a pattern of names."""
 
-    def __init__(self, folder: Path, store: RawStore, now: Callable[[], datetime]) -> None:
-        self._folder, self._store, self._now = folder, store, now
+    def __init__(self, folder: Path, store: RawStore, now: Callable[[], datetime], file_bytes: int = FILE_BYTES) -> None:
+        """Prepare; nothing is read yet.
+
+        Args:
+            folder: where files are dropped.
+            store: where pulls are kept.
+            now: the time, UTC.
+            file_bytes: largest file, as dropped and unpacked.
+        """
+        self._folder, self._store, self._now, self._file_bytes = folder, store, now, file_bytes
 
     def files(self, data_set: DataSet) -> list[Path]:
         """Files of a data set, in order of their names.
@@ -147,9 +155,11 @@ class FileTransport:
     def _read(self, data_set: DataSet, path: Path) -> Drop:
         page_format = _format_of(path) or ""
         encoding = "gzip" if path.suffix.lower() == ".gz" else "identity"
+        if path.stat().st_size > self._file_bytes:
+            raise PermanentSourceError(f"{label(data_set)}: {path.name} has more than {self._file_bytes:,} bytes; drop it in parts")
         wire = path.read_bytes()
         try:
-            content = unpack(wire, encoding, _FILE_BYTES)
+            content = unpack(wire, encoding, self._file_bytes)
             return Drop(path.name, page_format, encoding, wire, content, read_page(content, page_format))
         except (PageError, SourceError) as error:
             raise PermanentSourceError(f"{label(data_set)}: {path.name} cannot be read ({error}); drop it again") from error

@@ -7,25 +7,33 @@ import hashlib
 import ipaddress
 import json
 import random
+import ssl
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
+from kc_pipeline.extract.deadline import Deadline
 from kc_pipeline.extract.errors import PermanentSourceError, SourceError, TransientSourceError, redact
+from kc_pipeline.extract.guard import PortalGuard
 from kc_pipeline.extract.replies import Limits, Reply, unpack
 
 JSON = ("application/json", "application/geo+json", "text/plain", "text/json")
 CSV = ("text/csv",)
+Check = Callable[[bytes], object]
 _KEPT_HEADERS = ("content-type", "etag", "last-modified", "x-soda2-truth-last-modified", "x-soda2-secondary-last-modified")
 _TRANSIENT_STATUSES = frozenset({202, 408, 425, 429})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
 _FIRST_WAIT_SECONDS = 1.0
+_MOST_SECONDS_ASKED = 10_000_000.0
 
 
 def is_loopback(url: str) -> bool:
@@ -37,8 +45,27 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
+def without_secrets(url: str) -> str:
+    """A URL without user name and password, as it may stand in a manifest."""
+    parsed = httpx.URL(url)
+    return str(parsed.copy_with(username=None, password=None)) if parsed.userinfo else url
+
+
+@cache
+def _certificates(trust_env: bool) -> ssl.SSLContext:
+    """The authorities that are trusted; reading them takes longer than a request."""
+    return httpx.create_ssl_context(trust_env=trust_env)
+
+
+@dataclass(frozen=True)
+class _Question:
+    method: str
+    url: httpx.URL
+    body: bytes | None = None
+
+
 class PortalClient:
-    """One connection pool for one refresh; close it, or use it in a `with`."""
+    """One connection pool for one portal and one refresh; close it, or use it in a `with`. Not for several threads at once."""
 
     def __init__(
         self,
@@ -47,6 +74,7 @@ class PortalClient:
         app_token: str | None = None,
         limits: Limits | None = None,
         trust_env: bool = False,
+        guard: PortalGuard | None = None,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -57,11 +85,14 @@ class PortalClient:
             app_token: sent in a header, never in a message.
             limits: how long, how often, how much.
             trust_env: use the machine's proxy settings.
+            guard: what is known of the portal from other refreshes; without one, nothing.
             sleep: waits between tries.
-            monotonic: seconds, for the deadline.
+            monotonic: seconds, for the deadlines.
         """
         self._now, self._sleep, self._monotonic = now, sleep, monotonic
         self._token = app_token
+        self._guard = guard or PortalGuard("the portal", sleep=sleep, monotonic=monotonic)
+        self._deadline = Deadline()
         self.limits = limits or Limits()
         headers = {"Accept-Encoding": "gzip", "User-Agent": "kc-pipeline"}
         self._client = httpx.Client(
@@ -69,7 +100,13 @@ class PortalClient:
             timeout=httpx.Timeout(self.limits.read_seconds, connect=min(15.0, self.limits.read_seconds)),
             follow_redirects=False,
             trust_env=trust_env,
+            verify=_certificates(trust_env),
         )
+
+    @property
+    def has_token(self) -> bool:
+        """Whether requests carry an application token."""
+        return bool(self._token)
 
     def __enter__(self) -> Self:
         return self
@@ -82,13 +119,7 @@ class PortalClient:
         self._client.close()
 
     def get(
-        self,
-        url: str,
-        params: Mapping[str, str] | None = None,
-        *,
-        what: str,
-        accept: tuple[str, ...] = JSON,
-        check: Callable[[bytes], object] | None = None,
+        self, url: str, params: Mapping[str, str] | None = None, *, what: str, accept: tuple[str, ...] = JSON, check: Check | None = None
     ) -> Reply:
         """Ask, and ask again where that can help.
 
@@ -100,22 +131,43 @@ class PortalClient:
             check: reads the unpacked body; an error that it raises counts as the server's.
 
         Raises:
-            TransientSourceError: every try failed in a way that may pass.
+            TransientSourceError: every try failed in a way that may pass, or the portal is being left alone.
             PermanentSourceError: the request is refused.
         """
+        target = httpx.URL(url, params=dict(params)) if params else httpx.URL(url)
+        return self._ask(_Question("GET", target), what, accept, check)
+
+    def post(self, url: str, body: Mapping[str, Any], *, what: str, accept: tuple[str, ...] = JSON, check: Check | None = None) -> Reply:
+        """Ask with a JSON body; arguments and errors as in `get`. Only for requests that change nothing: they are repeated."""
+        return self._ask(_Question("POST", httpx.URL(url), json.dumps(body).encode()), what, accept, check)
+
+    def _ask(self, question: _Question, what: str, accept: tuple[str, ...], check: Check | None) -> Reply:
+        end = self._monotonic() + self.limits.total_seconds
         retrying = Retrying(
-            stop=stop_after_attempt(self.limits.attempts),
+            stop=lambda state: state.attempt_number >= self.limits.attempts or self._monotonic() + self._wait(state) > end,
             wait=self._wait,
             retry=retry_if_exception_type(TransientSourceError),
             sleep=self._sleep,
             reraise=True,
         )
+        tries = ""
         try:
-            return retrying(self._once, url, dict(params or {}), accept, check)
+            self._guard.check()
+            try:
+                reply: Reply = retrying(self._once, question, accept, check)
+            except TransientSourceError:
+                self._guard.failed()
+                tries = f" (tried {retrying.statistics['attempt_number']} times)"
+                raise
+            except PermanentSourceError as error:
+                if error.status is not None:
+                    self._guard.answered()
+                raise
         except SourceError as error:
-            tries = f" (tried {self.limits.attempts} times)" if isinstance(error, TransientSourceError) else ""
             message = redact(f"{what}: {error}{tries}", self._token)
             raise type(error)(message, status=error.status, retry_after=error.retry_after) from None
+        self._guard.answered()
+        return reply
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -124,54 +176,74 @@ class PortalClient:
         wait = asked if asked is not None else grown * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
         return min(max(wait, 0.0), self.limits.wait_seconds)
 
-    def _once(self, url: str, params: dict[str, str], accept: tuple[str, ...], check: Callable[[bytes], object] | None) -> Reply:
-        target = httpx.URL(url, params=params) if params else httpx.URL(url)
-        for _ in range(_MAX_REDIRECTS + 1):
-            response, wire = self._receive(target)
-            if response.status_code not in {301, 302, 303, 307, 308}:
-                break
-            goal = target.join(response.headers.get("location", ""))
-            if (goal.scheme, goal.host, goal.port) != (target.scheme, target.host, target.port):
-                raise PermanentSourceError(f"{_shown(target)} redirects to another host ({goal.scheme}://{goal.host}); not followed")
-            target = goal
-        else:
-            raise PermanentSourceError(f"{_shown(httpx.URL(url))} redirects in a circle")
+    def _once(self, question: _Question, accept: tuple[str, ...], check: Check | None) -> Reply:
+        response, wire = self._followed(question)
         encoding = response.headers.get("content-encoding", "identity").strip().lower() or "identity"
         if response.status_code != 200:
             raise self._refusal(response, wire, encoding)
         media_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
         if media_type not in accept:
-            raise TransientSourceError(f"{_shown(target)} answered {media_type or 'no content type'}, not {accept[0]}: a maintenance page?")
+            raise TransientSourceError(
+                f"{_shown(response.url)} answered {media_type or 'no content type'}, not {accept[0]}: a maintenance page?"
+            )
         content = unpack(wire, encoding, self.limits.body_bytes)
         if check:
             check(content)
         kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-        return Reply(url, wire, content, encoding, hashlib.sha256(wire).hexdigest(), kept)
+        asked = without_secrets(str(question.url.copy_with(query=None)))
+        return Reply(asked, wire, content, encoding, hashlib.sha256(wire).hexdigest(), kept)
 
-    def _receive(self, target: httpx.URL) -> tuple[httpx.Response, bytes]:
-        """One exchange; the body as it came, read within the deadline."""
+    def _followed(self, question: _Question) -> tuple[httpx.Response, bytes]:
+        """The answer at the end of redirects, which must not leave the portal."""
+        start = question.url
+        for _ in range(_MAX_REDIRECTS + 1):
+            self._guard.wait()
+            response, wire = self._receive(question)
+            if response.status_code not in _REDIRECTS:
+                return response, wire
+            try:
+                goal = question.url.join(response.headers.get("location", ""))
+            except httpx.InvalidURL as error:
+                raise PermanentSourceError(f"{_shown(question.url)} redirects to no address: {error}") from error
+            if (goal.scheme, goal.host, goal.port) != (start.scheme, start.host, start.port):
+                shown = f"{goal.scheme}://{goal.host}"
+                raise PermanentSourceError(f"{_shown(question.url)} redirects to another host ({shown}); not followed")
+            if question.method != "GET" and response.status_code not in {307, 308}:
+                raise PermanentSourceError(f"{_shown(question.url)} redirects a query; not followed")
+            question = replace(question, url=goal.copy_with(userinfo=start.userinfo))
+        raise PermanentSourceError(f"{_shown(start)} redirects in a circle")
+
+    def _receive(self, question: _Question) -> tuple[httpx.Response, bytes]:
+        """One exchange; the body as it came, within the deadline."""
+        target = question.url
+        late = f"{_shown(target)} took more than {self.limits.deadline_seconds:g} s"
         end = self._monotonic() + self.limits.deadline_seconds
         parts: list[bytes] = []
         size = 0
-        try:
-            with self._client.stream("GET", target) as response:
-                for part in response.iter_raw():
-                    parts.append(part)
-                    size += len(part)
-                    if self._monotonic() > end:
-                        raise TransientSourceError(f"{_shown(target)} took more than {self.limits.deadline_seconds:g} s")
-                    if size > self.limits.body_bytes:
-                        raise PermanentSourceError(
-                            f"{_shown(target)} sent more than {self.limits.body_bytes:,} bytes; ask for smaller pages"
-                        )
-        except httpx.ConnectError as error:
-            if is_loopback(str(target)):
-                base = f"{target.scheme}://{target.host}:{target.port or 80}"
-                advice = "start it with `kc sandbox serve` or `make dev`"
-                raise PermanentSourceError(f"no portal answers at {base}; {advice}") from error
-            raise TransientSourceError(f"{_shown(target)} cannot be reached: {error}") from error
-        except httpx.HTTPError as error:
-            raise TransientSourceError(f"{_shown(target)}: {type(error).__name__}: {error}") from error
+        headers = {"Content-Type": "application/json"} if question.body is not None else {}
+        trace = {"trace": self._deadline.note}
+        with self._deadline.watched(self.limits.deadline_seconds) as watch:
+            try:
+                with self._client.stream(question.method, target, content=question.body, headers=headers, extensions=trace) as response:
+                    for part in response.iter_raw():
+                        parts.append(part)
+                        size += len(part)
+                        if self._monotonic() > end:
+                            raise TransientSourceError(late)
+                        if size > self.limits.body_bytes:
+                            raise PermanentSourceError(
+                                f"{_shown(target)} sent more than {self.limits.body_bytes:,} bytes; ask for smaller pages"
+                            )
+            except httpx.ConnectError as error:
+                if is_loopback(str(target)):
+                    base = f"{target.scheme}://{target.host}:{target.port or 80}"
+                    advice = "start it with `kc sandbox serve` or `make dev`"
+                    raise PermanentSourceError(f"no portal answers at {base}; {advice}") from error
+                raise TransientSourceError(f"{_shown(target)} cannot be reached: {error}") from error
+            except httpx.HTTPError as error:
+                raise TransientSourceError(late if watch.is_over else f"{_shown(target)}: {type(error).__name__}: {error}") from error
+        if watch.is_over:
+            raise TransientSourceError(late)
         return response, b"".join(parts)
 
     def _refusal(self, response: httpx.Response, wire: bytes, encoding: str) -> SourceError:
@@ -187,16 +259,16 @@ class PortalClient:
         return PermanentSourceError(message, status=status)
 
     def _retry_after(self, value: str | None) -> float | None:
-        """Seconds from a Retry-After header, which holds seconds or a date."""
+        """Seconds from a Retry-After header, which holds seconds or a date; None where it holds neither."""
         if value is None:
             return None
-        if value.strip().isdigit():
-            return float(value)
+        if value.strip().isascii() and value.strip().isdigit():
+            return min(float(value), _MOST_SECONDS_ASKED)
         try:
             moment = parsedate_to_datetime(value)
-        except ValueError:
+            return (moment.replace(tzinfo=moment.tzinfo or UTC) - self._now()).total_seconds()
+        except (ValueError, OverflowError):
             return None
-        return (moment.replace(tzinfo=moment.tzinfo or UTC) - self._now()).total_seconds()
 
 
 def _shown(url: httpx.URL) -> str:
@@ -207,7 +279,7 @@ def _own_words(body: bytes) -> str:
     """The message in an error body of Socrata or ArcGIS; empty where there is none."""
     try:
         told = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     if not isinstance(told, dict):
         return ""

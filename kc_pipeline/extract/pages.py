@@ -34,7 +34,7 @@ def read_page(content: bytes, page_format: str) -> pa.Table:
     """
     try:
         return _READERS[page_format](content)
-    except (pa.ArrowException, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+    except (pa.ArrowException, ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error) as error:
         raise PageError(f"not a readable {page_format} page: {error}") from error
 
 
@@ -42,12 +42,14 @@ def read_csv(content: bytes) -> pa.Table:
     """A CSV page: the first record names the columns, quoted newlines and a byte order mark are understood.
 
     Raises:
-        PageError: columns repeat, or a record has another number of cells than the first.
+        PageError: columns repeat, a record has another number of cells than the first, or the end lies within quotes.
     """
     content = as_utf8(content)
     names = csv_names(content)
     if not names:
         return pa.table({})
+    if content.count(b'"') % 2 and _ends_within_quotes(content):
+        raise PageError("the last cell has no closing quote: cut short?")
     try:
         return pa_csv.read_csv(
             io.BytesIO(content),
@@ -76,6 +78,20 @@ def csv_names(content: bytes) -> list[str]:
     if repeated:
         raise PageError(f"the header repeats {', '.join(map(repr, repeated))}")
     return names
+
+
+def _ends_within_quotes(content: bytes) -> bool:
+    """Whether a quoted cell is open at the end; a quote within an unquoted cell is nothing but a letter."""
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
+    reader = csv.reader(text, strict=True)
+    while True:
+        try:
+            next(reader)
+        except StopIteration:
+            return False
+        except csv.Error as error:
+            if "unexpected end of data" in str(error):
+                return True
 
 
 def as_utf8(content: bytes) -> bytes:

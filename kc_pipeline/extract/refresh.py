@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from kc_pipeline.catalog.sources import DataSet, Feed, planned_data_sets
 from kc_pipeline.extract.errors import SourceError, TransientSourceError, collected
+from kc_pipeline.extract.guard import Guards
 from kc_pipeline.extract.manifest import Manifest
 from kc_pipeline.extract.raw import RawStore
 from kc_pipeline.extract.sources import open_sources
@@ -90,6 +91,7 @@ def refresh_feed(
     progress: Progress | None = None,
     page_size: int = DEFAULT_PAGE_SIZE,
     sleep: Callable[[float], None] = time.sleep,
+    guards: Guards | None = None,
 ) -> FeedRefresh:
     """Pull what is missing, open or changed of one feed.
 
@@ -98,11 +100,13 @@ def refresh_feed(
         settings: where its sources are.
         store: where pulls are kept.
         now: the time, UTC.
-        open_from: first month that is read again whatever the survey says, YYYY-MM.
+        open_from: first month that is read again whatever the survey says, YYYY-MM; the first month that is kept makes a
+            sweep, which finds what neither a count nor a time of change tells.
         only_available: read every data set that the sources have, primary or not, and no other; so it is for a replay.
         progress: told what is being done.
         page_size: rows to ask for at once.
         sleep: waits between tries.
+        guards: what is known of the portals from other refreshes.
 
     Raises:
         SourceError: data sets failed; the others were committed. Permanent only if all errors are.
@@ -113,7 +117,7 @@ def refresh_feed(
     errors: list[SourceError] = []
     recorded = only_available or settings.source == "replay"
     planned: Sequence[DataSet] = feed.data_sets if recorded else planned_data_sets(feed, settings.history_start, months.last)
-    with open_sources(settings, store, now, page_size, sleep) as sources:
+    with open_sources(settings, store, now, page_size, sleep, guards) as sources:
         for data_set in planned:
             try:
                 transport = sources.of(data_set)
@@ -162,7 +166,7 @@ class _DataSetRefresh:
             seen |= set(latest)
             for partition in sorted(latest):
                 held, before = kept.get(partition, _NOTHING), latest[partition]
-                why = why_to_pull(partition, held, before, self._open_from if attempt == 0 else None)
+                why = why_to_pull(partition, held, before, self._open_from if attempt == 0 else None, sweeps=self._sweeps)
                 if why is None:
                     continue
                 pulled = self._transport.pull(data_set, partition, self._months, held)
@@ -185,6 +189,11 @@ class _DataSetRefresh:
     def _is_kept(self, partition: str) -> bool:
         return partition in (WHOLE, UNDATED) or partition >= self._history_start
 
+    @property
+    def _sweeps(self) -> bool:
+        """Whether every month that is kept is open: then what is not cut by month is read again too."""
+        return self._open_from <= max(self._history_start, self._months.first)
+
     def _held_partitions(self) -> list[str]:
         held = self._store.partitions(self._data_set.feed, self._data_set.id)
         return [partition for partition in held if self._is_kept(partition)]
@@ -196,7 +205,7 @@ class _DataSetRefresh:
         return Totals(survey.total, sum(rows.values()), whole, undated, before)
 
 
-def why_to_pull(partition: str, held: Held, latest: Manifest | None, open_from: str | None) -> str | None:
+def why_to_pull(partition: str, held: Held, latest: Manifest | None, open_from: str | None, *, sweeps: bool = False) -> str | None:
     """Why a partition has to be read, in a few words; None where it need not be.
 
     Args:
@@ -204,6 +213,7 @@ def why_to_pull(partition: str, held: Held, latest: Manifest | None, open_from: 
         held: what the source holds of it.
         latest: our newest pull of it.
         open_from: first open month; None: no month is open.
+        sweeps: whether undated rows and whole data sets are open as well.
     """
     if latest is None:
         return "missing" if held.rows else None
@@ -213,7 +223,8 @@ def why_to_pull(partition: str, held: Held, latest: Manifest | None, open_from: 
         return f"{latest.row_count:,} rows became {held.rows:,}"
     if held.changed_at != latest.changed_at:
         return "changed at the source"
-    return "open" if open_from is not None and partition not in (WHOLE, UNDATED) and partition >= open_from else None
+    is_open = sweeps if partition in (WHOLE, UNDATED) else open_from is not None and partition >= open_from
+    return "open" if open_from is not None and is_open else None
 
 
 def newest(moments: Sequence[str | None]) -> str | None:

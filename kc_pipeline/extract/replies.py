@@ -2,11 +2,13 @@
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
+
+Told = TypeVar("Told")
 
 
 @dataclass(frozen=True)
@@ -15,17 +17,19 @@ class Limits:
 
     Attributes:
         attempts: tries of one request, the first included.
-        deadline_seconds: total time of one try.
+        deadline_seconds: total time of one try, from the connection to the last byte.
+        total_seconds: total time of all tries and the waits between them; no try starts after it.
         read_seconds: longest silence within a try.
         wait_seconds: longest wait between tries, also where the server asks for more.
-        body_bytes: largest body, unpacked.
+        body_bytes: largest body, as received and unpacked.
     """
 
     attempts: int = 6
     deadline_seconds: float = 300.0
+    total_seconds: float = 1200.0
     read_seconds: float = 60.0
     wait_seconds: float = 120.0
-    body_bytes: int = 1 << 30
+    body_bytes: int = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,46 @@ class Reply:
     sha256: str
     headers: Mapping[str, str]
 
-    def json(self) -> Any:
-        """The body as JSON."""
-        return json.loads(self.content)
+
+class JsonAnswer(Generic[Told]):
+    """Reads a JSON answer as it arrives, so that one that is cut short or is something else is asked for again.
+
+    Attributes:
+        value: what was read; there once a body has been read.
+    """
+
+    value: Told
+
+    def __init__(self, read: Callable[[Any], Told]) -> None:
+        """Prepare to read.
+
+        Args:
+            read: makes something of the parsed body; where it stumbles over its shape, the body is not what was asked for.
+        """
+        self._read = read
+
+    def __call__(self, content: bytes) -> None:
+        """Read a body.
+
+        Raises:
+            TransientSourceError: the body is not JSON, or not what was asked for.
+        """
+        try:
+            self.value = self._read(parsed_json(content))
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError, OSError) as error:
+            raise TransientSourceError(f"the answer is not what was asked for ({type(error).__name__}: {error})") from error
+
+
+def parsed_json(content: bytes) -> Any:
+    """A body as JSON.
+
+    Raises:
+        TransientSourceError: it is not JSON, or nested beyond reason.
+    """
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise TransientSourceError(f"the answer is not JSON: {error}") from error
 
 
 def unpack(wire: bytes, encoding: str, limit: int) -> bytes:

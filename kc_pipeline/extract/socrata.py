@@ -1,6 +1,8 @@
-"""Read Socrata data sets over SODA 2.1: allowed columns only, CSV pages in the order of :id, counted before and after."""
+"""Read Socrata data sets: allowed columns only, pages in the order of :id, counted before and after.
 
-import json
+How a query is sent and what a page looks like is in `soda`.
+"""
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,10 +13,12 @@ import pyarrow.compute as pc
 
 from kc_pipeline.catalog.sources import DataSet
 from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
-from kc_pipeline.extract.http import CSV, PortalClient
-from kc_pipeline.extract.manifest import KEYSET, OFFSET, Facts, Pulled, Request
+from kc_pipeline.extract.http import PortalClient
+from kc_pipeline.extract.manifest import KEYSET, OFFSET, Facts, Pulled
 from kc_pipeline.extract.raw import PullWriter, RawStore
-from kc_pipeline.extract.soql import ROW_ID, CheckedPage, filters, joined, of_partition, plain, quoted
+from kc_pipeline.extract.replies import JsonAnswer
+from kc_pipeline.extract.soda import Ask, soda
+from kc_pipeline.extract.soql import ROW_ID, filters, joined, of_partition, plain, quoted
 from kc_pipeline.extract.transport import (
     DEFAULT_PAGE_SIZE,
     PULL_ATTEMPTS,
@@ -28,7 +32,7 @@ from kc_pipeline.extract.transport import (
     match_fields,
 )
 
-_MOST_MONTHS = "50000"
+_MOST_MONTHS = 50_000
 
 
 @dataclass(frozen=True)
@@ -50,15 +54,33 @@ class SocrataTransport:
     """Data sets of one portal."""
 
     def __init__(
-        self, base_url: str, client: PortalClient, store: RawStore, now: Callable[[], datetime], page_size: int = DEFAULT_PAGE_SIZE
+        self,
+        base_url: str,
+        client: PortalClient,
+        store: RawStore,
+        now: Callable[[], datetime],
+        page_size: int = DEFAULT_PAGE_SIZE,
+        version: str = "2",
     ) -> None:
+        """Prepare; nothing is asked yet.
+
+        Args:
+            base_url: of the portal.
+            client: asks it.
+            store: where pulls are kept.
+            now: the time, UTC.
+            page_size: rows to ask for at once.
+            version: of SODA, '2' or '3'.
+        """
         self._base, self._client, self._store, self._now, self._page_size = base_url, client, store, now, page_size
+        self._soda = soda(version, base_url, client)
         self._known: dict[tuple[str, str], Metadata] = {}
 
     def listing(self) -> frozenset[str]:
         """Ids of every data set that the portal lists."""
-        told = self._client.get(f"{self._base}/api/views.json", what="the portal's listing").json()
-        return frozenset(str(entry["id"]) for entry in told)
+        answer = JsonAnswer(lambda told: frozenset(str(entry["id"]) for entry in told))
+        self._client.get(f"{self._base}/api/views.json", what="the portal's listing", check=answer)
+        return answer.value
 
     def metadata(self, data_set: DataSet) -> Metadata:
         """What the portal declares about a data set; asked once.
@@ -68,18 +90,18 @@ class SocrataTransport:
         """
         key = (data_set.feed, data_set.id)
         if key not in self._known:
+            answer = JsonAnswer(_declared)
             try:
-                told = self._client.get(f"{self._base}/api/views/{data_set.id}.json", what=label(data_set)).json()
+                self._client.get(f"{self._base}/api/views/{data_set.id}.json", what=label(data_set), check=answer)
             except PermanentSourceError as error:
-                if error.status != 404:
+                if error.status not in {404, 410}:
                     raise
-                raise PermanentSourceError(f"{error}; a retired id? edit kc_pipeline/catalog/sources.py", status=404) from error
-            declared = tuple((str(c["fieldName"]), str(c["dataTypeName"])) for c in told["columns"])
+                message = f"{error}; a retired id? edit kc_pipeline/catalog/sources.py"
+                raise PermanentSourceError(message, status=error.status) from error
+            declared, changed_at = answer.value
             names = [name for name, _ in declared]
             resolution = match_fields(data_set, names)
             check_required(data_set, resolution, names)
-            updated = told.get("rowsUpdatedAt")
-            changed_at = datetime.fromtimestamp(int(updated), UTC).isoformat() if updated else None
             self._known[key] = Metadata(declared, resolution, changed_at)
         return self._known[key]
 
@@ -87,63 +109,62 @@ class SocrataTransport:
         """Rows and newest change by month, and the portal's own total."""
         self._known.pop((data_set.feed, data_set.id), None)
         metadata = self.metadata(data_set)
-        restricted = {"$where": where} if (where := joined(filters(data_set))) else {}
+        where = joined(filters(data_set))
         if data_set.month_field is None:
-            query = {"$select": f"count(*) as row_count, max({data_set.updated_field}) as changed_at"} | restricted
-            told = self._rows(data_set, query)
-            if not told:
-                raise TransientSourceError(f"{label(data_set)}: the portal gave no count")
-            total = int(told[0]["row_count"])
-            changed_at = told[0].get("changed_at") or metadata.rows_updated_at
-            return Survey(total, {WHOLE: Held(total, changed_at)} if total else {})
+            held = self._held(data_set, metadata, where)
+            return Survey(held.rows, {WHOLE: held} if held.rows else {})
         column = plain(metadata.resolution[data_set.month_field])
-        select = f"date_trunc_ym({column}) as month, count(*) as row_count, max({data_set.updated_field}) as changed_at"
+        select = (f"date_trunc_ym({column}) as month", "count(*) as row_count", f"max({data_set.updated_field}) as changed_at")
         for _ in range(PULL_ATTEMPTS):
-            told = self._rows(data_set, {"$select": select, "$group": "month", "$limit": _MOST_MONTHS} | restricted)
-            total = self._count(data_set, restricted.get("$where"))
-            if sum(int(row["row_count"]) for row in told) == total:
+            told = self._soda.rows(Ask(data_set.id, select, where, "month", _MOST_MONTHS), label(data_set))
+            total = self._held(data_set, metadata, where).rows
+            rows = _months(told, data_set)
+            if sum(count for _, count, _ in rows) == total:
                 break
         else:
             raise TransientSourceError(
                 f"{label(data_set)}: the months do not add up to the portal's total of {total:,} rows; is it reloading?"
             )
-        rows = [(str(r["month"])[:7] if r.get("month") else None, int(r["row_count"]), r.get("changed_at")) for r in told]
-        held = by_partition([(m, n, c or metadata.rows_updated_at) for m, n, c in rows], months)
-        return Survey(total, held)
+        return Survey(total, by_partition([(m, n, c or metadata.rows_updated_at) for m, n, c in rows], months))
 
     def pull(self, data_set: DataSet, partition: str, months: Months, held: Held) -> Pulled:
-        """Read a partition; a count that moves meanwhile makes it read again, at most three times.
+        """Read a partition; where its count or its newest change moves meanwhile, again, at most three times.
+
+        A row that goes while another comes leaves the count as it was; the newest change tells.
 
         Raises:
-            TransientSourceError: rows received and the portal's count did not agree; nothing was kept.
+            TransientSourceError: rows received and what the portal holds did not agree; nothing was kept.
             PermanentSourceError: the portal refuses the query.
         """
         metadata = self.metadata(data_set)
         where = [*filters(data_set), *of_partition(metadata.resolution.get(data_set.month_field or ""), partition, months)]
         with self._store.begin(data_set.feed, data_set.id, partition) as writer:
-            paging, before, seen = KEYSET, held.rows, ""
+            paging, before, seen = KEYSET, held, ""
             for attempt in range(PULL_ATTEMPTS):
-                before = before if attempt == 0 else self._count(data_set, joined(where))
+                before = held if attempt == 0 else self._held(data_set, metadata, joined(where))
                 try:
-                    distinct = self._pages(writer, data_set, metadata, where, paging, before)
+                    distinct = self._pages(writer, data_set, metadata, where, paging, before.rows)
                 except _RefusedComparisonError:
                     paging = OFFSET
-                    distinct = self._pages(writer, data_set, metadata, where, paging, before)
-                after = self._count(data_set, joined(where))
-                if before == after == writer.rows == distinct:
+                    distinct = self._pages(writer, data_set, metadata, where, paging, before.rows)
+                after = self._held(data_set, metadata, joined(where))
+                if before.rows == after.rows == writer.rows == distinct and (not after.rows or before.changed_at == after.changed_at):
                     facts = Facts(
                         transport=str(data_set.transport),
                         paging=paging,
-                        count_before=before,
-                        count_after=after,
-                        changed_at=held.changed_at,
+                        count_before=before.rows,
+                        count_after=after.rows,
+                        changed_at=before.changed_at,
                         declared=metadata.declared,
                         resolution=metadata.resolution,
                         implied=data_set.implied,
                         key_field=ROW_ID,
                     )
                     return writer.commit(facts, self._now)
-                seen = f"{before:,} before, {after:,} after, {writer.rows:,} rows received, {distinct:,} distinct"
+                seen = (
+                    f"{before.rows:,} before, {after.rows:,} after, {writer.rows:,} rows received, {distinct:,} distinct, "
+                    f"newest change {before.changed_at} before, {after.changed_at} after"
+                )
         raise TransientSourceError(
             f"{label(data_set, partition)}: the count does not agree ({seen}) after {PULL_ATTEMPTS} pulls; fails closed"
         )
@@ -151,54 +172,55 @@ class SocrataTransport:
     def _pages(self, writer: PullWriter, data_set: DataSet, metadata: Metadata, where: list[str], paging: str, count: int) -> int:
         """Read pages until an empty one; returns the number of distinct row ids."""
         writer.clear()
-        columns = [ROW_ID, *dict.fromkeys(plain(name) for name in metadata.resolution.values())]
-        url = f"{self._base}/resource/{data_set.id}.csv"
+        columns = (ROW_ID, *dict.fromkeys(plain(name) for name in metadata.resolution.values()))
         ids: list[pa.ChunkedArray] = []
         while True:
             last = ids[-1][-1].as_py() if ids else None
             keyset = [f":id > {quoted(last)}"] if last is not None and paging == KEYSET else []
-            params = {"$select": ",".join(columns), "$order": ROW_ID, "$limit": str(self._page_size)}
-            if restriction := joined([*where, *keyset]):
-                params["$where"] = restriction
-            if paging == OFFSET and writer.rows:
-                params["$offset"] = str(writer.rows)
-            checked = CheckedPage(columns)
+            offset = writer.rows if paging == OFFSET else 0
+            ask = Ask(data_set.id, columns, joined([*where, *keyset]), None, self._page_size, offset)
             try:
-                reply = self._client.get(url, params, what=label(data_set), accept=CSV, check=checked)
+                page = self._soda.page(ask, label(data_set))
             except PermanentSourceError as error:
                 if keyset and error.status == 400:
                     raise _RefusedComparisonError from error
                 raise
-            writer.requests.append(Request("GET", url, params))
-            if not checked.ids:
+            writer.requests.append(page.request)
+            if not page.ids:
                 return int(pc.count_distinct(pa.chunked_array([c for one in ids for c in one.chunks], pa.string())).as_py())
-            ids.append(checked.ids)
-            writer.headers = writer.headers or dict(reply.headers)
-            writer.add_page(reply.wire, "csv", reply.encoding, reply.content, len(checked.ids))
+            ids.append(page.ids)
+            writer.headers = writer.headers or dict(page.reply.headers)
+            writer.add_page(page.reply.wire, page.page_format, page.reply.encoding, page.reply.content, len(page.ids))
             if writer.rows > 2 * count + 2 * self._page_size:
                 raise TransientSourceError(f"{label(data_set)}: {writer.rows:,} rows received of {count:,}; the portal repeats pages")
 
-    def _rows(self, data_set: DataSet, params: Mapping[str, str]) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
+    def _held(self, data_set: DataSet, metadata: Metadata, where: str | None) -> Held:
+        """The portal's own count and newest change of some rows."""
+        select = ("count(*) as row_count", f"max({data_set.updated_field}) as changed_at")
+        for row in self._soda.rows(Ask(data_set.id, select, where), label(data_set)):
+            return Held(_whole(row.get("row_count"), data_set), row.get("changed_at") or metadata.rows_updated_at)
+        raise TransientSourceError(f"{label(data_set)}: the portal gave no count")
 
-        def check(content: bytes) -> None:
-            try:
-                told = json.loads(content)
-            except ValueError as error:
-                raise TransientSourceError(f"the answer is not JSON: {error}") from error
-            if not isinstance(told, list):
-                raise TransientSourceError("the answer is no list of rows")
-            rows[:] = told
 
-        self._client.get(f"{self._base}/resource/{data_set.id}.json", params, what=label(data_set), check=check)
-        return rows
+def _declared(told: Any) -> tuple[tuple[tuple[str, str], ...], str | None]:
+    """Declared columns and the moment of the last change, from the portal's description of a data set."""
+    declared = tuple((str(column["fieldName"]), str(column["dataTypeName"])) for column in told["columns"])
+    updated = told.get("rowsUpdatedAt")
+    return declared, datetime.fromtimestamp(int(updated), UTC).isoformat() if updated else None
 
-    def _count(self, data_set: DataSet, where: str | None) -> int:
-        params = {"$select": "count(*) as row_count"} | ({"$where": where} if where else {})
-        rows = self._rows(data_set, params)
-        if not rows:
-            raise TransientSourceError(f"{label(data_set)}: the portal gave no count")
-        return int(rows[0]["row_count"])
+
+def _months(told: list[dict[str, Any]], data_set: DataSet) -> list[tuple[str | None, int, str | None]]:
+    """Month, count and newest change of each row of a survey."""
+    return [
+        (str(row["month"])[:7] if row.get("month") else None, _whole(row.get("row_count"), data_set), row.get("changed_at")) for row in told
+    ]
+
+
+def _whole(value: object, data_set: DataSet) -> int:
+    try:
+        return int(str(value))
+    except ValueError:
+        raise TransientSourceError(f"{label(data_set)}: the portal gave {value!r} as a count") from None
 
 
 class _RefusedComparisonError(Exception):

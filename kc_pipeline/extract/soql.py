@@ -1,13 +1,10 @@
-"""Conditions in SoQL, with names checked and texts quoted; and the check of the CSV pages that answer them."""
+"""Conditions in SoQL, with names checked and texts quoted."""
 
 import re
 from collections.abc import Iterable
 
-import pyarrow as pa
-
 from kc_pipeline.catalog.sources import DataSet
-from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
-from kc_pipeline.extract.pages import PageError, read_csv
+from kc_pipeline.extract.errors import PermanentSourceError
 from kc_pipeline.extract.transport import UNDATED, WHOLE, Months, next_month
 
 ROW_ID = ":id"
@@ -46,25 +43,3 @@ def of_partition(column: str | None, partition: str, months: Months) -> list[str
 def joined(conditions: Iterable[str]) -> str | None:
     """All conditions as one; None where there is none."""
     return " and ".join(conditions) or None
-
-
-class CheckedPage:
-    """Reads a CSV page as it arrives, so that a damaged one is asked for again."""
-
-    def __init__(self, columns: list[str]) -> None:
-        self._columns = columns
-        self.ids: pa.ChunkedArray = pa.chunked_array([], pa.string())
-
-    def __call__(self, content: bytes) -> None:
-        """Read a page; an error here counts as the portal's."""
-        if content and not content.endswith(b"\n"):
-            raise TransientSourceError("the CSV page ends in the middle of a row")
-        try:
-            table = read_csv(content)
-        except PageError as error:
-            raise TransientSourceError(str(error)) from error
-        if table.column_names != self._columns:
-            raise TransientSourceError(f"the CSV page has the columns {table.column_names}, asked for were {self._columns}")
-        if table[ROW_ID].null_count:
-            raise TransientSourceError("the CSV page has rows without :id")
-        self.ids = table[ROW_ID]

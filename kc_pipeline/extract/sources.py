@@ -9,19 +9,32 @@ from kc_pipeline.catalog.sources import Transport as Kind
 from kc_pipeline.extract.arcgis import ArcgisTransport
 from kc_pipeline.extract.database import DatabaseTransport
 from kc_pipeline.extract.files import FileTransport
+from kc_pipeline.extract.guard import Guards, Manners
 from kc_pipeline.extract.http import PortalClient, is_loopback
 from kc_pipeline.extract.raw import RawStore
 from kc_pipeline.extract.socrata import SocrataTransport
 from kc_pipeline.extract.transport import Transport
 from kc_pipeline.settings import Settings
 
+LOCAL = Manners()
+POLITE = Manners(least_seconds_between=0.2)
+
 
 class Sources:
     """The transports of one refresh, made as they are needed."""
 
-    def __init__(self, settings: Settings, client: PortalClient, store: RawStore, now: Callable[[], datetime], page_size: int) -> None:
-        self._socrata = SocrataTransport(settings.socrata_url, client, store, now, page_size)
-        self._arcgis = ArcgisTransport(settings.arcgis_url, client, store, now, page_size)
+    def __init__(
+        self,
+        settings: Settings,
+        socrata: PortalClient,
+        arcgis: PortalClient,
+        store: RawStore,
+        now: Callable[[], datetime],
+        page_size: int,
+    ) -> None:
+        """Prepare the transports; each portal has its own client."""
+        self._socrata = SocrataTransport(settings.socrata_url, socrata, store, now, page_size, settings.soda_version)
+        self._arcgis = ArcgisTransport(settings.arcgis_url, arcgis, store, now, page_size)
         self._files = FileTransport(settings.drop_dir, store, now) if settings.drop_dir else None
         self._department_url, self._store, self._now, self._page_size = settings.department_url, store, now, page_size
         self._database: DatabaseTransport | None = None
@@ -61,12 +74,23 @@ class Sources:
 
 @contextmanager
 def open_sources(
-    settings: Settings, store: RawStore, now: Callable[[], datetime], page_size: int, sleep: Callable[[float], None]
+    settings: Settings,
+    store: RawStore,
+    now: Callable[[], datetime],
+    page_size: int,
+    sleep: Callable[[float], None],
+    guards: Guards | None = None,
 ) -> Iterator[Sources]:
-    """The transports of one refresh, closed at its end."""
-    is_local = is_loopback(settings.socrata_url) and is_loopback(settings.arcgis_url)
-    with PortalClient(now, app_token=settings.app_token, trust_env=not is_local, sleep=sleep) as client:
-        sources = Sources(settings, client, store, now, page_size)
+    """The transports of one refresh, closed at its end; the application token goes to the Socrata portal alone."""
+    guards = guards or Guards()
+
+    def client(portal: str, token: str | None) -> PortalClient:
+        is_local = is_loopback(portal)
+        guard = guards.of(portal, LOCAL if is_local else POLITE)
+        return PortalClient(now, app_token=token, trust_env=not is_local, guard=guard, sleep=sleep)
+
+    with client(settings.socrata_url, settings.app_token) as socrata, client(settings.arcgis_url, None) as arcgis:
+        sources = Sources(settings, socrata, arcgis, store, now, page_size)
         try:
             yield sources
         finally:

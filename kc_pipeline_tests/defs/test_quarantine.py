@@ -66,6 +66,7 @@ def test_rejected_rows_are_found_by_feed_rule_and_month(platform: Platform) -> N
     assert rejected(platform, Wanted("calls_911")) == []
 
 
+@pytest.mark.fault(21)
 def test_a_mended_rule_lets_its_rows_leave_and_join_their_month(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     assert readmit(platform, Wanted(rule="report_date_unreadable")) == [
         Readmission("police_reports", "identity_missing", 0, 1, 0),
@@ -108,6 +109,7 @@ def test_a_lost_raw_page_is_named_and_nothing_changes(platform: Platform) -> Non
     assert len(rejected(platform)) == 2
 
 
+@pytest.mark.fault(28)
 def test_the_file_has_every_column_and_no_formula(platform: Platform) -> None:
     rows = list(csv.DictReader(io.StringIO(rejected_csv(rejected_rows(platform, Wanted())))))
     assert [row["rule"] for row in rows] == ["identity_missing", "report_date_unreadable"]

@@ -134,6 +134,7 @@ def alter_warehouse(folder: Path) -> str:
     return "marts/business_risk: s"
 
 
+@pytest.mark.fault(38)
 @pytest.mark.parametrize(
     "forgery",
     [alter_page, alter_page_and_manifest, lose_page, alter_lake_file, lose_lake_file, alter_log, lose_seal, alter_warehouse],
@@ -146,6 +147,7 @@ def test_whatever_was_altered_is_named_and_nothing_else(copied_city: Path, forge
     assert len(found) <= 2
 
 
+@pytest.mark.fault(39)
 def test_clean_tables_are_made_again_from_raw_byte_for_byte(finished_run: tuple[Path, str], tmp_path: Path) -> None:
     found = list(provenance.replay_clean(platform(finished_run[0]), sorted(FEEDS), tmp_path))
     assert {each.table.partition("/")[2] for each in found} == set(FEEDS)

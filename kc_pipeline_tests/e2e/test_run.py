@@ -166,6 +166,7 @@ def test_a_deleted_month_is_pulled_and_cleaned_again(copied_run: Path, finished_
     assert fingerprint(done.stdout) == fingerprint(finished_run[1])
 
 
+@pytest.mark.fault(35)
 def test_rows_that_break_a_rule_stop_the_publication_and_the_report_says_why(copied_run: Path) -> None:
     lake = platform(copied_run).lake
     month = lake.read("clean/dumping_complaints", partitions=["2026-05"])
@@ -200,6 +201,7 @@ def test_a_later_day_appends_and_the_older_one_can_be_said_again(copied_run: Pat
     assert fingerprint(replayed.stdout) == fingerprint(finished_run[1])
 
 
+@pytest.mark.fault(32)
 def test_a_killed_run_leaves_the_last_good_tables_readable(copied_run: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "kc_pipeline.cli", "run", "--scale", SCALE, "--as-of", "2026-07-10"]
     raw = copied_run / "sandbox" / "raw"
@@ -220,6 +222,7 @@ def test_a_killed_run_leaves_the_last_good_tables_readable(copied_run: Path, tmp
     assert platform(copied_run).lake.read("marts/business_risk", partitions=["2026-07-10"]).num_rows == mart.num_rows
 
 
+@pytest.mark.fault(31)
 def test_a_run_beside_another_is_refused(copied_run: Path) -> None:
     from filelock import FileLock
 

@@ -48,3 +48,9 @@ def test_the_file_of_decisions_lies_beside_the_data_unless_it_is_named() -> None
     assert (default.decisions_file.as_posix(), default.is_decisions_file_named) == ("/d/sandbox/decisions/business_parcels.csv", False)
     named = load_settings({"KC_DECISIONS": "/x/told.csv"})
     assert (named.decisions_file.as_posix(), named.is_decisions_file_named) == ("/x/told.csv", True)
+
+
+def test_the_interface_of_socrata_is_chosen() -> None:
+    assert (load_settings({}).soda_version, load_settings({"KC_SODA": "3"}).soda_version) == ("2", "3")
+    with pytest.raises(ValueError, match="KC_SODA is '4'; use one of 2, 3"):
+        load_settings({"KC_SODA": "4"})

@@ -30,7 +30,7 @@ def refresh_raw(platform: Platform, feed: Feed, open_from: str) -> "FeedRefresh"
 
     settings = platform.settings
     try:
-        refresh = refresh_feed(feed, settings, platform.raw, platform.now, open_from, progress=platform.progress)
+        refresh = refresh_feed(feed, settings, platform.raw, platform.now, open_from, progress=platform.progress, guards=platform.guards)
     except SourceError as error:
         note_failure(settings.raw_dir, feed.name, str(error), platform.now())
         raise

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 from kc_pipeline.catalog.sources import DataSet, Transport
+from kc_pipeline.sandbox.soda3 import read_request
 
 NOW = datetime(2026, 7, 15, 12, tzinfo=UTC)
 TOKEN = "s3cret-app-token"  # noqa: S105 - a test's
@@ -65,6 +66,9 @@ class ScriptedPortal:
             def do_GET(self) -> None:
                 portal.serve(self)
 
+            def do_POST(self) -> None:
+                portal.serve(self)
+
             def log_message(self, *_: object) -> None:
                 pass
 
@@ -86,6 +90,8 @@ class ScriptedPortal:
     def serve(self, request: BaseHTTPRequestHandler) -> None:
         parts = urlsplit(request.path)
         params = dict(parse_qsl(parts.query))
+        if length := int(request.headers.get("Content-Length", "0")):
+            params |= read_request(request.rfile.read(length))
         self.seen.append((parts.path, params))
         self.request_headers.append(dict(request.headers))
         queue = self.queued.get(parts.path)
@@ -120,6 +126,7 @@ class FakeSocrata:
         portal.handlers[f"/api/views/{id_}.json"] = self.views
         portal.handlers[f"/resource/{id_}.json"] = self.aggregate
         portal.handlers[f"/resource/{id_}.csv"] = self.page
+        portal.handlers[f"/api/v3/views/{id_}/query.json"] = self.query
 
     def views(self, _: dict[str, str]) -> Answer:
         columns = [{"fieldName": name, "dataTypeName": kind} for name, kind in self.columns.items()]
@@ -129,9 +136,8 @@ class FakeSocrata:
         return [row for row in self.rows if _holds(row, where)]
 
     def aggregate(self, params: dict[str, str]) -> Answer:
-        if params["$select"] == "count(*) as row_count":
+        if "$group" not in params:
             self.before_count()
-            return answer_json([{"row_count": str(len(self.matching(params.get("$where"))))}])
         rows = self.matching(params.get("$where"))
         if "$group" not in params:
             newest = max((r[":updated_at"] or "" for r in rows), default=None)
@@ -142,6 +148,15 @@ class FakeSocrata:
             newest = max(r[":updated_at"] or "" for r in rows if (r[self.month] or "")[:7] == month)
             told.append({"row_count": str(count), "changed_at": newest, **({"month": f"{month}-01T00:00:00.000"} if month else {})})
         return answer_json(told)
+
+    def query(self, params: dict[str, str]) -> Answer:
+        if "count(" in params["$select"]:
+            return self.aggregate(params)
+        answer = self.page({**params, "$select": params["$select"].replace(" ", "")})
+        if answer.status != 200:
+            return answer
+        rows = csv.DictReader(io.StringIO(answer.body.decode()))
+        return answer_json([{name: value for name, value in row.items() if value} for row in rows])
 
     def page(self, params: dict[str, str]) -> Answer:
         where = params.get("$where")
@@ -211,3 +226,47 @@ def requests_data_set(**changes: object) -> DataSet:
         **changes,
     }
     return DataSet(**values)  # type: ignore[arg-type]
+
+
+LAYER, QUERY = "/AGOL/MapServer/6", "/AGOL/MapServer/6/query"
+PARCELS = DataSet(
+    "parcels",
+    "AGOL/MapServer/6",
+    Transport.ARCGIS,
+    {"parcel_id": ("KIVAPIN",), "land_use_code": ("landusecode",), "shape": ("SHAPE",)},
+    ("parcel_id",),
+    key_field="OBJECTID",
+)
+FIELDS = [("OBJECTID", "OID"), ("KIVAPIN", "String"), ("LANDUSECODE", "SmallInteger"), ("OWN_PHONE", "String"), ("Shape", "Geometry")]
+
+
+class FakeLayer:
+    """One layer of a server; `cap` is the server's own limit on a page."""
+
+    def __init__(self, portal: ScriptedPortal, count: int) -> None:
+        self.rows = [{"attributes": {"OBJECTID": 10 * n + 1, "KIVAPIN": str(n), "LANDUSECODE": 7100 + n}} for n in range(count)]
+        for n, row in enumerate(self.rows):
+            row["geometry"] = {"rings": [[[n, 0], [n, 1], [n + 1, 1], [n, 0]]]} if n else None  # type: ignore[assignment]
+        self.cap, self.empty_first = 3, 0
+        portal.handlers[LAYER], portal.handlers[QUERY] = self.layer, self.query
+
+    def layer(self, _: dict[str, str]) -> Answer:
+        fields = [{"name": name, "type": f"esriFieldType{kind}"} for name, kind in FIELDS]
+        return answer_json(
+            {
+                "fields": fields,
+                "geometryType": "esriGeometryPolygon",
+                "maxRecordCount": 3,
+                "editingInfo": {"lastEditDate": 1_780_000_000_000},
+            }
+        )
+
+    def query(self, params: dict[str, str]) -> Answer:
+        if params.get("returnCountOnly") == "true":
+            return answer_json({"count": len(self.rows)})
+        past = re.search(r"OBJECTID > (\d+)", params["where"])
+        rows = [row for row in self.rows if not past or row["attributes"]["OBJECTID"] > int(past[1])]  # type: ignore[index]
+        if past and self.empty_first:
+            self.empty_first -= 1
+            return answer_json({"features": [], "exceededTransferLimit": True})
+        return answer_json({"features": rows[: self.cap], **({"exceededTransferLimit": True} if len(rows) > self.cap else {})})

@@ -1,10 +1,8 @@
 """ArcGIS layers: pages while there is more, errors with HTTP 200, rings."""
 
-import re
-
 import pytest
 import shapely
-from scripted_portal import Answer, ScriptedPortal, answer_json, now
+from scripted_portal import LAYER, PARCELS, QUERY, FakeLayer, ScriptedPortal, answer_json, now
 
 from kc_pipeline.catalog.sources import DataSet, Transport
 from kc_pipeline.extract.arcgis import ArcgisTransport
@@ -15,46 +13,6 @@ from kc_pipeline.extract.table import read_pull
 from kc_pipeline.extract.transport import Held, Months
 
 MONTHS = Months("2000-01", "2026-07")
-LAYER, QUERY = "/AGOL/MapServer/6", "/AGOL/MapServer/6/query"
-PARCELS = DataSet(
-    "parcels",
-    "AGOL/MapServer/6",
-    Transport.ARCGIS,
-    {"parcel_id": ("KIVAPIN",), "land_use_code": ("landusecode",), "shape": ("SHAPE",)},
-    ("parcel_id",),
-    key_field="OBJECTID",
-)
-FIELDS = [("OBJECTID", "OID"), ("KIVAPIN", "String"), ("LANDUSECODE", "SmallInteger"), ("OWN_PHONE", "String"), ("Shape", "Geometry")]
-
-
-class FakeLayer:
-    def __init__(self, portal: ScriptedPortal, count: int) -> None:
-        self.rows = [{"attributes": {"OBJECTID": 10 * n + 1, "KIVAPIN": str(n), "LANDUSECODE": 7100 + n}} for n in range(count)]
-        for n, row in enumerate(self.rows):
-            row["geometry"] = {"rings": [[[n, 0], [n, 1], [n + 1, 1], [n, 0]]]} if n else None  # type: ignore[assignment]
-        self.cap, self.empty_first = 3, 0
-        portal.handlers[LAYER], portal.handlers[QUERY] = self.layer, self.query
-
-    def layer(self, _: dict[str, str]) -> Answer:
-        fields = [{"name": name, "type": f"esriFieldType{kind}"} for name, kind in FIELDS]
-        return answer_json(
-            {
-                "fields": fields,
-                "geometryType": "esriGeometryPolygon",
-                "maxRecordCount": 3,
-                "editingInfo": {"lastEditDate": 1_780_000_000_000},
-            }
-        )
-
-    def query(self, params: dict[str, str]) -> Answer:
-        if params.get("returnCountOnly") == "true":
-            return answer_json({"count": len(self.rows)})
-        past = re.search(r"OBJECTID > (\d+)", params["where"])
-        rows = [row for row in self.rows if not past or row["attributes"]["OBJECTID"] > int(past[1])]  # type: ignore[index]
-        if past and self.empty_first:
-            self.empty_first -= 1
-            return answer_json({"features": [], "exceededTransferLimit": True})
-        return answer_json({"features": rows[: self.cap], **({"exceededTransferLimit": True} if len(rows) > self.cap else {})})
 
 
 @pytest.fixture
@@ -86,17 +44,20 @@ def test_pages_by_object_id_with_geometry(portal: ScriptedPortal, layer: FakeLay
     assert [shape and shapely.from_wkb(shape).area for shape in table["geometry"].to_pylist()] == [None, *[0.5] * 7]
 
 
+@pytest.mark.fault(12)
 def test_an_empty_page_with_more_behind_it_is_not_the_end(layer: FakeLayer, arcgis: ArcgisTransport) -> None:
     layer.empty_first = 2
     assert arcgis.pull(PARCELS, "whole", MONTHS, Held(8, None)).manifest.row_count == 8
 
 
+@pytest.mark.fault(12)
 def test_empty_pages_without_end_fail(layer: FakeLayer, arcgis: ArcgisTransport) -> None:
     layer.empty_first = 1000
     with pytest.raises(TransientSourceError, match="5 empty pages in a row"):
         arcgis.pull(PARCELS, "whole", MONTHS, Held(8, None))
 
 
+@pytest.mark.fault(10)
 def test_an_end_that_comes_too_early_fails_closed(
     portal: ScriptedPortal, layer: FakeLayer, arcgis: ArcgisTransport, store: RawStore
 ) -> None:
@@ -111,6 +72,7 @@ def test_an_end_that_comes_too_early_fails_closed(
     ("code", "kind", "waited"),
     [(400, PermanentSourceError, 0), (498, PermanentSourceError, 0), (500, TransientSourceError, 3), (504, TransientSourceError, 3)],
 )
+@pytest.mark.fault(8)
 def test_an_error_with_http_200_is_typed_by_its_code(
     portal: ScriptedPortal, layer: FakeLayer, arcgis: ArcgisTransport, waits: list[float], code: int, kind: type[Exception], waited: int
 ) -> None:

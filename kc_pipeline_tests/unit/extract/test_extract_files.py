@@ -155,6 +155,7 @@ def test_a_file_that_changes_meanwhile_is_transient(drop: Path, files: FileTrans
         files.pull(INSPECTIONS, "whole", MONTHS, Held(2, "sha256:other"))
 
 
+@pytest.mark.fault(27)
 def test_names_that_leave_the_folder_are_refused(drop: Path, files: FileTransport, tmp_path: Path) -> None:
     (tmp_path / "secret.csv").write_bytes(PLAIN)
     (drop / "health_inspections.csv").symlink_to(tmp_path / "secret.csv")
@@ -173,6 +174,7 @@ def test_names_that_leave_the_folder_are_refused(drop: Path, files: FileTranspor
         ("health_inspections.csv", b"inspection_id\n1\n", r"no column for inspection_date.*edit kc_pipeline/catalog/sources\.py"),
     ],
 )
+@pytest.mark.fault(6)
 def test_files_that_cannot_be_read_are_named(drop: Path, files: FileTransport, name: str, content: bytes, message: str) -> None:
     (drop / name).write_bytes(content)
     with pytest.raises(PermanentSourceError, match=message):

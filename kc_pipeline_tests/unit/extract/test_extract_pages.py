@@ -130,3 +130,14 @@ def test_an_esri_page_without_geometry_has_no_geometry_column() -> None:
     page = read_page(b'{"features":[{"attributes":{"OBJECTID":1,"PIN":null}}]}', "esri")
     assert page.to_pylist() == [{"OBJECTID": "1", "PIN": None}]
     assert GEOMETRY not in page.column_names
+
+
+@pytest.mark.parametrize("text", ['a,b\n1,"cut\n', 'a,b\n"1","2"\n"3","'])
+@pytest.mark.fault(7)
+def test_csv_that_ends_within_quotes_is_refused(text: str) -> None:
+    with pytest.raises(PageError, match="no closing quote"):
+        read_csv(text.encode())
+
+
+def test_a_quote_within_an_unquoted_cell_is_a_letter() -> None:
+    assert read_csv(b'a,b\n5" pipe,2\n').to_pylist() == [{"a": '5" pipe', "b": "2"}]

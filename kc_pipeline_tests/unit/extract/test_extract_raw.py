@@ -91,6 +91,7 @@ def test_a_changed_pull_is_a_link_in_the_chain(store: RawStore, content: bytes, 
     assert store.verify(*PLACE) == 2
 
 
+@pytest.mark.fault(37)
 def test_pull_ids_count_up_though_the_clock_goes_back(store: RawStore) -> None:
     pull(store)
     with store.begin(*PLACE) as writer:
@@ -98,6 +99,7 @@ def test_pull_ids_count_up_though_the_clock_goes_back(store: RawStore) -> None:
     assert store.latest(*PLACE) == later.manifest
 
 
+@pytest.mark.fault(38)
 def test_changed_bytes_are_found_and_named(store: RawStore) -> None:
     manifest = pull(store).manifest
     page = store.folder(*PLACE) / "000001" / "page-00000.csv"
@@ -108,6 +110,7 @@ def test_changed_bytes_are_found_and_named(store: RawStore) -> None:
         store.verify(*PLACE)
 
 
+@pytest.mark.fault(38)
 def test_a_changed_manifest_breaks_the_chain(store: RawStore) -> None:
     pull(store)
     pull(store, PAGE.replace(b"North", b"South"))

@@ -78,6 +78,7 @@ def test_an_unchanged_month_is_not_read_and_an_open_one_is(
     assert [m.pull_id for m in store.latest_of_feed("streetlight_outages")] == ["000001"] * 4
 
 
+@pytest.mark.fault(17)
 def test_changed_grown_and_vanished_months_are_read_again(fake: FakeSocrata, settings: Settings, store: RawStore) -> None:
     refreshed(settings, store)
     del fake.rows[3]  # July's only row
@@ -130,6 +131,7 @@ def test_why_to_pull(
     assert why_to_pull(partition, held, latest, open_from) == why
 
 
+@pytest.mark.fault(2)
 def test_one_data_set_that_fails_does_not_stop_the_others(fake: FakeSocrata, settings: Settings, store: RawStore) -> None:
     with pytest.raises(PermanentSourceError, match=r"gone-0000.*HTTP 404"):
         refreshed(settings, store, requests_data_set(id="gone-0000"), requests_data_set())
@@ -144,6 +146,7 @@ def test_errors_together_are_transient_if_any_is(portal: ScriptedPortal, fake: F
     assert TOKEN not in str(caught.value)
 
 
+@pytest.mark.fault(14)
 def test_a_row_that_comes_during_the_refresh_is_read_in_a_second_round(
     portal: ScriptedPortal, fake: FakeSocrata, settings: Settings, store: RawStore
 ) -> None:
@@ -203,6 +206,7 @@ def test_a_replay_reads_what_was_recorded_and_no_view_beside_its_source(
     assert sorted(refresh.totals) == ["aaaa-1111", "view-1111"]
 
 
+@pytest.mark.fault(26)
 def test_progress_and_manifests_hold_no_token(fake: FakeSocrata, settings: Settings, store: RawStore) -> None:
     told: list[str] = []
     refresh_feed(feed_of(requests_data_set()), settings, store, now, "2026-07", progress=told.append)

@@ -71,6 +71,7 @@ def test_a_whole_data_set_falls_back_on_when_the_portal_says_rows_changed(fake: 
     assert survey.partitions == {"whole": Held(10, "2026-05-28T20:26:40+00:00")}
 
 
+@pytest.mark.fault(11)
 def test_keyset_paging_steps_over_short_pages(
     portal: ScriptedPortal, fake: FakeSocrata, socrata: SocrataTransport, store: RawStore
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_count_that_moves_and_settles_is_pulled_again(fake: FakeSocrata, socra
     assert sum(page.rows for page in manifest.pages) == 10
 
 
+@pytest.mark.fault(14)
 def test_a_count_that_never_settles_fails_closed(fake: FakeSocrata, socrata: SocrataTransport, store: RawStore) -> None:
     fake.before_count = lambda: fake.rows.append(request_row(len(fake.rows) + 100, "2026-06-30T00:00:00.000"))
     with pytest.raises(TransientSourceError, match=r"2026-06: the count does not agree .* after 3 pulls; fails closed"):
@@ -121,6 +123,7 @@ def test_a_count_that_never_settles_fails_closed(fake: FakeSocrata, socrata: Soc
     assert not list(store.root.rglob("*"))
 
 
+@pytest.mark.fault(10)
 def test_an_empty_page_too_early_fails_closed(
     portal: ScriptedPortal, fake: FakeSocrata, socrata: SocrataTransport, store: RawStore
 ) -> None:
@@ -134,6 +137,7 @@ def test_an_empty_page_too_early_fails_closed(
 @pytest.mark.parametrize(
     "broken", [":id,reported_issue,open_date_time,issue_type,lat_long\nrow-000000,0,2026-06-01T08", ":id,reported_issue\n1,2\n", "a,b\n1\n"]
 )
+@pytest.mark.fault(6)
 def test_a_damaged_page_is_asked_for_again(
     portal: ScriptedPortal, fake: FakeSocrata, socrata: SocrataTransport, waits: list[float], broken: str
 ) -> None:
@@ -158,6 +162,7 @@ def test_a_portal_that_does_not_compare_ids_is_paged_by_offset(
     assert [request.params.get("$offset") for request in manifest.requests] == [None, "4", "8", "10"]
 
 
+@pytest.mark.fault(19)
 def test_a_missing_required_column_names_the_fix(fake: FakeSocrata, socrata: SocrataTransport) -> None:
     fake.columns = {"reported_issue": "text", "lat_long": "point"}
     with pytest.raises(
@@ -178,6 +183,7 @@ def test_a_refused_query_fails_at_once(portal: ScriptedPortal, fake: FakeSocrata
     assert waits == []
 
 
+@pytest.mark.fault(26)
 def test_the_token_is_in_no_file(fake: FakeSocrata, socrata: SocrataTransport, store: RawStore) -> None:
     socrata.pull(requests_data_set(), "2026-06", MONTHS, held(10))
     files = [path for path in store.root.rglob("*") if path.is_file()]
@@ -200,5 +206,6 @@ def test_a_shape_column_becomes_wkb(portal: ScriptedPortal, socrata: SocrataTran
     assert row == {"pull_id": "000001", "page": 0, "line": 0, "row_id": "row-1", "district_name": "Northeast", "district_kind": "n"}
 
 
+@pytest.mark.fault(27)
 def test_soql_text_is_quoted() -> None:
     assert quoted("O'Hara' or 1=1") == "'O''Hara'' or 1=1'"

@@ -44,6 +44,7 @@ def test_a_sound_feed_keeps_every_law() -> None:
         (ACCOUNT, PULLS, QUARANTINED.assign(data_set="b"), "every_rejected_row_is_in_quarantine", "a, b"),
     ],
 )
+@pytest.mark.fault(21)
 def test_each_law_finds_its_own_fault(account: pd.DataFrame, pulls: pd.DataFrame, quarantined: pd.DataFrame, law: str, sample: str) -> None:
     assert failed(check_conservation(account, pulls, quarantined, 4, 12)) == {law: sample}
 
@@ -54,6 +55,7 @@ def test_events_are_made_of_the_good_rows(clean_rows: int, source_rows: int | No
 
 
 @pytest.mark.parametrize(("now", "before", "passed"), [(50, 100, True), (49, 100, False), (0, 49, True), (0, 50, False), (9, 0, True)])
+@pytest.mark.fault(22)
 def test_a_month_that_lost_most_of_its_rows_is_not_believed(now: int, before: int, passed: bool) -> None:
     pulls = PULLS.assign(row_count=[now, 5], largest_before=[before, 0])
     found = check_history(pulls)

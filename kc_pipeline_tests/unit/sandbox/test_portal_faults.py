@@ -51,7 +51,7 @@ def test_a_cut_body_breaks_the_connection(store: RecordStore) -> None:
 
 
 def test_a_truncated_page_looks_whole(store: RecordStore) -> None:
-    damaged, whole = answers(store, ["truncate-page=1"], {}, {})
+    damaged, whole = answers(store, ["truncated-page=1"], {}, {})
     assert whole.text.startswith(damaged.text)
     assert 0 < len(damaged.text) < len(whole.text)
 

@@ -77,6 +77,7 @@ def steps_of_a_publish(url: str) -> int:
     return done[0]
 
 
+@pytest.mark.fault(29)
 def test_a_kill_at_any_step_leaves_the_old_or_the_new_snapshot(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "_ROWS_PER_BLOCK", 1)
     steps = steps_of_a_publish(warehouse_url)
@@ -99,6 +100,7 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new_snapshot(warehouse_url: st
     assert acknowledged, "the last round was past the last step"
 
 
+@pytest.mark.fault(33)
 def test_readers_see_one_snapshot_while_others_are_published(warehouse_url: str) -> None:
     warehouse = Warehouse(warehouse_url)
     publish(warehouse, day(1), 1)
@@ -131,6 +133,7 @@ def test_readers_see_one_snapshot_while_others_are_published(warehouse_url: str)
     assert len(seen) > 1, "the readers read while it went on"
 
 
+@pytest.mark.fault(34)
 def test_a_reader_that_stays_sees_what_it_saw(warehouse_url: str) -> None:
     warehouse = Warehouse(warehouse_url)
     publish(warehouse, day(1), 1)
@@ -146,6 +149,7 @@ def test_a_reader_that_stays_sees_what_it_saw(warehouse_url: str) -> None:
     assert shown(warehouse) == ([5], [5])
 
 
+@pytest.mark.fault(31)
 def test_two_runs_at_once_both_publish_or_one_says_why(warehouse_url: str) -> None:
     """Every run that ends well is in the history, and the newest day is shown, whoever came last."""
     Warehouse(warehouse_url)
@@ -177,6 +181,7 @@ def test_two_runs_at_once_both_publish_or_one_says_why(warehouse_url: str) -> No
     assert all(warehouse.read_snapshot(row["mart"], row["snapshot_id"]).num_rows == 3 for row in warehouse.snapshots())
 
 
+@pytest.mark.fault(31)
 def test_a_publish_that_finds_another_writing_for_long_says_so(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kc_pipeline.store.engines.WAIT_SECONDS", 0.2)
     warehouse, other = Warehouse(warehouse_url), Warehouse(warehouse_url)
@@ -189,6 +194,7 @@ def test_a_publish_that_finds_another_writing_for_long_says_so(warehouse_url: st
     assert shown(warehouse) == ([2], [2])
 
 
+@pytest.mark.fault(30)
 def test_a_full_disk_leaves_what_was_shown(warehouse_url: str) -> None:
     if warehouse_url.startswith("postgresql"):
         pytest.skip("the server's disk is not ours to fill")

@@ -79,6 +79,7 @@ def test_a_snapshot_id_of_other_rows_is_refused(warehouse: Warehouse) -> None:
     assert shown(warehouse) == ([1], [1])
 
 
+@pytest.mark.fault(37)
 def test_snapshot_ids_ascend_whatever_was_published_and_nobody_gets_the_same(warehouse: Warehouse, warehouse_url: str) -> None:
     other = Warehouse(warehouse_url)
     publish(warehouse, day(1), 1, "s0000000041")
@@ -99,6 +100,7 @@ def test_a_pointer_that_moved_meanwhile_is_not_overwritten(
     assert scalar(warehouse, "select max(received_count) from source_quality_history") == 2
 
 
+@pytest.mark.fault(35)
 def test_rows_that_break_the_contract_are_not_published(warehouse: Warehouse) -> None:
     publish(warehouse, day(1), 1)
     broken = quality("s0000000009", day(2), 2).drop_columns(["source_status"])

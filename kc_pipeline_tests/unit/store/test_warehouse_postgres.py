@@ -71,6 +71,7 @@ def _select_of(url: str, view: str) -> str:
     return str(rows(url, f"select pg_get_viewdef('{view}'::regclass)")[0][0]).rstrip(";")
 
 
+@pytest.mark.fault(34)
 def test_a_long_transaction_sees_its_snapshot_and_stops_no_publish(url: str) -> None:
     warehouse = Warehouse(url)
     publish(warehouse, day(1), 1)

@@ -67,6 +67,7 @@ def killed_at(step: int, target: Path, word: str, swapped: Swapped) -> bool:
     return os.WIFSIGNALED(status)
 
 
+@pytest.mark.fault(29)
 @pytest.mark.parametrize("swapped", SWAPS)
 def test_a_kill_at_any_step_leaves_the_old_or_the_new_folder(tmp_path: Path, swapped: Swapped) -> None:
     target = tmp_path / "folder"
@@ -100,6 +101,7 @@ def test_the_folder_is_there_at_every_moment_where_the_system_can_exchange_two(t
     assert [path.name for path in first.iterdir()] == ["2"]
 
 
+@pytest.mark.fault(30)
 @pytest.mark.parametrize("swapped", SWAPS)
 @pytest.mark.parametrize("call", range(1, 7))
 def test_a_disk_error_while_it_is_forced_to_the_disk_leaves_the_old_folder(
@@ -126,6 +128,7 @@ def test_a_disk_error_while_it_is_forced_to_the_disk_leaves_the_old_folder(
     assert not list(tmp_path.glob(".*.kc-new"))
 
 
+@pytest.mark.fault(30)
 def test_a_rename_that_fails_puts_the_old_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "folder"
     write(target, "old")
@@ -175,6 +178,7 @@ def test_an_empty_folder_may_be_filled_and_a_foreign_one_or_a_file_may_not(tmp_p
     assert (tmp_path / "file").read_text() == (tmp_path / "foreign" / "thesis.tex").read_text() == "mine"
 
 
+@pytest.mark.fault(31)
 def test_a_second_writer_is_told_to_wait(tmp_path: Path) -> None:
     with FileLock(tmp_path / ".folder.kc-lock"), pytest.raises(FolderError, match="being written by another process"):
         write(tmp_path / "folder", "new")

@@ -74,6 +74,7 @@ def expected_status(local: datetime) -> str:
 
 
 @pytest.mark.parametrize(("date", "fold", "gap"), [("2024-03-10", 0, 60), ("2024-11-03", 60, 0), ("2024-07-01", 0, 0)])
+@pytest.mark.fault(36)
 def test_every_minute_of_the_days_when_clocks_change(date: str, fold: int, gap: int) -> None:
     day = datetime.fromisoformat(date)
     minutes = [day + timedelta(minutes=minute) for minute in range(24 * 60)]

@@ -21,17 +21,20 @@ def pulled_again(*rows: dict[str, object]) -> pa.Table:
     return cleaned(*rows, pull_id="000002", page=3, pulled_at=LATER)
 
 
+@pytest.mark.fault(18)
 def test_an_unchanged_row_stays_as_it_was() -> None:
     old = cleaned(police_row())
     assert carry_forward(pulled_again(police_row()), old, "event_id").equals(old)
 
 
+@pytest.mark.fault(16)
 def test_a_corrected_row_gets_new_provenance_but_was_seen_first_when_it_was() -> None:
     row = only(carry_forward(pulled_again(police_row(beat="111")), cleaned(police_row()), "event_id"))
     assert (row["beat"], row["pull_id"], row["page"]) == ("111", "000002", 3)
     assert row["first_seen_utc"] == FIRST_SEEN
 
 
+@pytest.mark.fault(17)
 def test_rows_that_are_new_gone_and_elsewhere_in_the_table() -> None:
     old = cleaned(police_row(report_number="B"), police_row(report_number="GONE"))
     new = pulled_again(police_row(report_number="A"), police_row(report_number="B"))

@@ -48,6 +48,7 @@ def test_nothing_is_said_of_a_steady_feed() -> None:
     assert all(found(rows[rows["day"] < after(day)], after(day)) == [] for day in range(200, 500, 25))
 
 
+@pytest.mark.fault(22)
 def test_a_silence_is_told_with_its_last_day_once_and_until_the_category_is_back() -> None:
     rows = feed(STEADY | {"Dumping": lambda day: 8.0 if day < 300 or day >= 380 else 0.0}, 450)
     told = {day: [f for f in found(rows[rows["day"] < after(day)], after(day)) if f[0] == "category_silent"] for day in range(280, 450, 7)}

@@ -68,6 +68,7 @@ def test_a_bulk_close_is_told_and_an_old_one_is_not() -> None:
     assert bulk_closes("f", closed.iloc[:0]) == []
 
 
+@pytest.mark.fault(19)
 def test_columns_that_are_new_missing_or_retyped_are_named_and_map_columns_are_not() -> None:
     before = [("id", "text"), ("beat", "number"), ("area", "text"), (":@computed_region_x", "number")]
     after = [("id", "text"), ("beat", "text"), ("division", "text")]

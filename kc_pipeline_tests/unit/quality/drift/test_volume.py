@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from kc_pipeline.quality.drift.volume import volume_drift
 
@@ -33,6 +34,7 @@ def test_weekends_seasons_and_a_holiday_are_usual() -> None:
     assert alarms(daily({range(600, 602): 0.0}, season=0.35)) == {}
 
 
+@pytest.mark.fault(22)
 def test_a_collapse_is_told_within_three_weeks_with_the_week_it_began() -> None:
     raised = alarms(daily({range(700, 760): 0.2}))
     ((kind, since),) = raised
@@ -41,6 +43,7 @@ def test_a_collapse_is_told_within_three_weeks_with_the_week_it_began() -> None:
     assert raised[kind, since] <= START + timedelta(days=721)
 
 
+@pytest.mark.fault(22)
 def test_a_flood_is_told_and_one_huge_day_is_a_bulk_load() -> None:
     assert {kind for kind, _ in alarms(daily({range(700, 760): 4.0}))} == {"volume_high"}
     raised = alarms(daily({range(700, 701): 60.0}))

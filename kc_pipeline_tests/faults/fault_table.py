@@ -1,0 +1,94 @@
+"""A pytest plugin: counts the tests of each row of the fault matrix, and writes the table of docs/faults.md.
+
+python -m pytest -m fault --fault-table docs/faults.md
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from fault_rows import ROWS
+
+HEADER = "| row | fault | what happens | tests | passed |"
+_PROPERTY = "fault"
+_ABOUT = """# Faults, and what happens then
+
+Each row is provoked for real, against servers on this machine, files and clocks; no part of the extraction is replaced.
+The table is written by a test run: `python -m pytest -m fault --fault-table docs/faults.md`. A test checks that it has
+every row and the number of tests that there are. A row without tests is not provoked yet.
+
+Rehearse one by hand: `kc sandbox serve --help` lists what the local portal can do wrong.
+"""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    parser.addoption("--fault-table", type=Path, help="write the table of faults, from this run, to this file")
+    parser.addoption("--fault-counts", type=Path, help="write the number of collected tests of each row to this file, as JSON")
+
+
+def rows_of(item: pytest.Item) -> list[int]:
+    """Rows that a test provokes.
+
+    Raises:
+        pytest.UsageError: it names a row that does not exist.
+    """
+    rows = sorted({row for mark in item.iter_markers("fault") for row in mark.args})
+    if unknown := [row for row in rows if row not in ROWS]:
+        raise pytest.UsageError(f"{item.nodeid}: no such row of the fault matrix: {unknown}")
+    return rows
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Note the rows of each test where reports carry them, from other processes too; write the counts where they are wanted."""
+    for item in items:
+        item.user_properties += [(_PROPERTY, row) for row in rows_of(item)]
+    if path := config.getoption("--fault-counts"):
+        path.write_text(json.dumps(Counter(row for item in items for row in rows_of(item))))
+
+
+class Recorder:
+    """What became of the tests of each row."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._outcomes: dict[str, bool] = {}
+        self._rows: dict[str, list[int]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A test passed if none of its three phases failed or was skipped."""
+        if rows := [int(str(row)) for name, row in report.user_properties if name == _PROPERTY]:
+            self._rows[report.nodeid] = rows
+            self._outcomes[report.nodeid] = self._outcomes.get(report.nodeid, True) and report.passed
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the table."""
+        tests = Counter(row for rows in self._rows.values() for row in rows)
+        passed = Counter(row for test, rows in self._rows.items() for row in rows if self._outcomes[test])
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.write_text(table(tests, passed))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Record only where a table is wanted, and once where tests run in several processes."""
+    path = config.getoption("--fault-table")
+    if path and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Recorder(path), "fault-recorder")
+
+
+def table(tests: Mapping[int, int], passed: Mapping[int, int]) -> str:
+    """The page: one line per row of the matrix."""
+    lines = [
+        f"| {number} | {row.fault} | {row.outcome} | {tests.get(number, 0)} | {passed.get(number, 0)} |" for number, row in ROWS.items()
+    ]
+    return "\n".join([_ABOUT, HEADER, "|--:|---|---|--:|--:|", *lines]) + "\n"
+
+
+def counted(path: Path) -> dict[int, tuple[str, str, int, int]]:
+    """Row -> fault, what happens, tests and passed tests, of a table that was written."""
+    cells = [line.strip("| ").split(" | ") for line in path.read_text().splitlines() if re.match(r"\| \d", line)]
+    return {int(number): (fault, outcome, int(tests), int(passed)) for number, fault, outcome, tests, passed in cells}
