@@ -1,6 +1,6 @@
 """A pytest plugin: counts the tests of each row of the fault matrix, and writes the table of docs/faults.md.
 
-python -m pytest -m fault --fault-table docs/faults.md
+python -m pytest kc_pipeline_tests -m fault --fault-table docs/faults.md
 """
 
 import json
@@ -17,7 +17,7 @@ _PROPERTY = "fault"
 _ABOUT = """# Faults, and what happens then
 
 Each row is provoked for real, against servers on this machine, files and clocks; no part of the extraction is replaced.
-The table is written by a test run: `python -m pytest -m fault --fault-table docs/faults.md`. A test checks that it has
+The table is written by a test run: `python -m pytest kc_pipeline_tests -m fault --fault-table docs/faults.md`. A test checks that it has
 every row and the number of tests that there are. A row without tests is not provoked yet.
 
 Rehearse one by hand: `kc sandbox serve --help` lists what the local portal can do wrong.

@@ -11,7 +11,7 @@ from fault_table import counted, table
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = REPOSITORY / "docs" / "faults.md"
-ADVICE = f"write it anew: python -m pytest -m fault --fault-table {PAGE.relative_to(REPOSITORY)}"
+ADVICE = f"write it anew: python -m pytest kc_pipeline_tests -m fault --fault-table {PAGE.relative_to(REPOSITORY)}"
 
 
 def test_a_table_can_be_read_back(tmp_path: Path) -> None:
