@@ -246,6 +246,20 @@ def dev(port: int, scale: float) -> None:
             _stop(child)
 
 
+@main.command()
+@click.option("--source", type=click.Choice(SOURCES), help="Whose runs; default: KC_SOURCE, else sandbox.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=int, default=3000, show_default=True, help="Port to listen on.")
+@click.option("--writable", is_flag=True, help="Let anyone who reaches it launch, cancel and wipe.")
+def ui(source: str | None, host: str, port: int, writable: bool) -> None:
+    """Serve the Dagster UI to look at: read-only, since it has no log-in of its own."""
+    settings = load_settings(os.environ, source)
+    environ = {**os.environ, "KC_SOURCE": settings.source, "DAGSTER_HOME": str(_dagster_home(settings))}
+    words = ["dagster_webserver", "-m", "kc_pipeline.definitions", "-h", host, "-p", str(port)]
+    mode = [] if writable else ["--read-only"]
+    os.execve(sys.executable, [sys.executable, "-m", *words, *mode], environ)  # noqa: S606 - our own command
+
+
 def _stop(process: "subprocess.Popen[bytes]") -> None:
     """Interrupt a child that leads its own process group, wait for it, and end what is left of the group."""
     if process.poll() is None:
