@@ -15,7 +15,6 @@ from kc_pipeline.extract.replies import JsonAnswer, Told
 from kc_pipeline.extract.soql import plain
 from kc_pipeline.extract.transport import (
     DEFAULT_PAGE_SIZE,
-    PULL_ATTEMPTS,
     WHOLE,
     Held,
     Months,
@@ -23,6 +22,7 @@ from kc_pipeline.extract.transport import (
     check_required,
     label,
     match_fields,
+    read_until_agreed,
 )
 
 _MOST_FEATURES = 10_000
@@ -103,7 +103,7 @@ class ArcgisTransport:
         return Survey(total, {WHOLE: Held(total, layer.changed_at)} if total else {})
 
     def pull(self, data_set: DataSet, partition: str, months: Months, held: Held) -> Pulled:
-        """Read a layer; a count that moves meanwhile makes it read again, at most three times.
+        """Read a layer, as `read_until_agreed` says.
 
         Raises:
             TransientSourceError: rows received and the server's count did not agree; nothing was kept.
@@ -111,28 +111,25 @@ class ArcgisTransport:
         """
         layer = self.layer(data_set)
         with self._store.begin(data_set.feed, data_set.id, partition) as writer:
-            before, seen = held.rows, ""
-            for attempt in range(PULL_ATTEMPTS):
-                before = before if attempt == 0 else self._count(data_set)
-                distinct = self._pages(writer, data_set, layer, before)
-                after = self._count(data_set)
-                if before == after == writer.rows == distinct:
-                    facts = Facts(
-                        transport=str(data_set.transport),
-                        paging=KEYSET,
-                        count_before=before,
-                        count_after=after,
-                        changed_at=held.changed_at,
-                        declared=layer.declared,
-                        resolution=layer.resolution,
-                        implied=data_set.implied,
-                        key_field=layer.key_field,
-                    )
-                    return writer.commit(facts, self._now)
-                seen = f"{before:,} before, {after:,} after, {writer.rows:,} rows received, {distinct:,} distinct"
-        raise TransientSourceError(
-            f"{label(data_set, partition)}: the count does not agree ({seen}) after {PULL_ATTEMPTS} pulls; fails closed"
-        )
+            agreed = read_until_agreed(
+                label(data_set, partition),
+                writer,
+                held,
+                ask=lambda: Held(self._count(data_set), held.changed_at),
+                read=lambda count: self._pages(writer, data_set, layer, count),
+            )
+            facts = Facts(
+                transport=str(data_set.transport),
+                paging=KEYSET,
+                count_before=agreed.rows,
+                count_after=agreed.rows,
+                changed_at=agreed.changed_at,
+                declared=layer.declared,
+                resolution=layer.resolution,
+                implied=data_set.implied,
+                key_field=layer.key_field,
+            )
+            return writer.commit(facts, self._now)
 
     def _pages(self, writer: PullWriter, data_set: DataSet, layer: Layer, count: int) -> int:
         """Read pages while the server has more; returns the number of distinct object ids."""

@@ -19,7 +19,6 @@ from kc_pipeline.extract.pages import as_text
 from kc_pipeline.extract.raw import PullWriter, RawStore
 from kc_pipeline.extract.transport import (
     DEFAULT_PAGE_SIZE,
-    PULL_ATTEMPTS,
     UNDATED,
     WHOLE,
     Held,
@@ -29,6 +28,7 @@ from kc_pipeline.extract.transport import (
     check_required,
     label,
     match_fields,
+    read_until_agreed,
 )
 
 
@@ -85,7 +85,7 @@ class DatabaseTransport:
         return Survey(total, by_partition([(m, n, _text(c)) for m, n, c in found], months))
 
     def pull(self, data_set: DataSet, partition: str, months: Months, held: Held) -> Pulled:
-        """Read a partition; a count that moves meanwhile makes it read again, at most three times.
+        """Read a partition, as `read_until_agreed` says.
 
         Raises:
             TransientSourceError: rows received and the database's count did not agree; nothing was kept.
@@ -101,32 +101,30 @@ class DatabaseTransport:
         where = _of_partition(described, data_set, partition, months)
         count = sa.select(sa.func.count()).select_from(described.table).where(where)
         with self._store.begin(data_set.feed, data_set.id, partition) as writer, self._connected(data_set) as connection:
-            before, seen = held.rows, ""
-            for attempt in range(PULL_ATTEMPTS):
-                before = before if attempt == 0 else connection.execute(count).scalar_one()
-                distinct = self._pages(writer, connection, described, data_set, where, partition)
-                after = connection.execute(count).scalar_one()
-                if before == after == writer.rows == distinct:
-                    facts = Facts(
-                        transport=str(data_set.transport),
-                        paging=WHOLE_QUERY,
-                        count_before=before,
-                        count_after=after,
-                        changed_at=held.changed_at,
-                        declared=described.declared,
-                        resolution=described.resolution,
-                        implied=data_set.implied,
-                        key_field=data_set.key_field,
-                    )
-                    return writer.commit(facts, self._now)
-                if before == after == writer.rows:
-                    repeats = f"{data_set.key_field} repeats or is null ({distinct:,} values in {after:,} rows)"
-                    raise PermanentSourceError(f"{label(data_set, partition)}: {repeats}; mend the table or name another key_field")
+
+            def ask() -> Held:
                 connection.rollback()
-                seen = f"{before:,} before, {after:,} after, {writer.rows:,} rows received"
-        raise TransientSourceError(
-            f"{label(data_set, partition)}: the count does not agree ({seen}) after {PULL_ATTEMPTS} pulls; fails closed"
-        )
+                return Held(connection.execute(count).scalar_one(), held.changed_at)
+
+            agreed = read_until_agreed(
+                label(data_set, partition),
+                writer,
+                held,
+                ask,
+                read=lambda rows: self._pages(writer, connection, described, data_set, where, partition, rows),
+            )
+            facts = Facts(
+                transport=str(data_set.transport),
+                paging=WHOLE_QUERY,
+                count_before=agreed.rows,
+                count_after=agreed.rows,
+                changed_at=agreed.changed_at,
+                declared=described.declared,
+                resolution=described.resolution,
+                implied=data_set.implied,
+                key_field=data_set.key_field,
+            )
+            return writer.commit(facts, self._now)
 
     def _pages(
         self,
@@ -136,8 +134,13 @@ class DatabaseTransport:
         data_set: DataSet,
         where: sa.ColumnElement[bool],
         partition: str,
+        rows: int,
     ) -> int:
-        """Read batches in the order of the key; returns the number of distinct keys, or of rows where there is no key."""
+        """Read batches in the order of the key; returns the number of distinct keys, or of rows where there is no key.
+
+        Raises:
+            PermanentSourceError: all rows were read, and their key is not one.
+        """
         writer.clear()
         names = list(dict.fromkeys([*([data_set.key_field] if data_set.key_field else []), *described.resolution.values()]))
         columns = [described.table.c[name] for name in names]
@@ -149,7 +152,12 @@ class DatabaseTransport:
             content = _json_lines(names, batch)
             writer.add_page(gzip.compress(content, mtime=0), "json", "gzip", content, len(batch))
             keys.update(row[0] for row in batch if row[0] is not None)
-        return len(keys) if data_set.key_field else writer.rows
+        if data_set.key_field is None:
+            return writer.rows
+        if len(keys) != writer.rows == rows:
+            repeats = f"{data_set.key_field} repeats or is null ({len(keys):,} values in {rows:,} rows)"
+            raise PermanentSourceError(f"{label(data_set, partition)}: {repeats}; mend the table or name another key_field")
+        return len(keys)
 
     def _describe(self, data_set: DataSet) -> Described | None:
         if self._url.get_backend_name() == "sqlite" and self._url.database and not Path(self._url.database).exists():

@@ -30,6 +30,7 @@ from kc_pipeline.extract.transport import (
     check_required,
     label,
     match_fields,
+    read_until_agreed,
 )
 
 _MOST_MONTHS = 50_000
@@ -128,9 +129,7 @@ class SocrataTransport:
         return Survey(total, by_partition([(m, n, c or metadata.rows_updated_at) for m, n, c in rows], months))
 
     def pull(self, data_set: DataSet, partition: str, months: Months, held: Held) -> Pulled:
-        """Read a partition; where its count or its newest change moves meanwhile, again, at most three times.
-
-        A row that goes while another comes leaves the count as it was; the newest change tells.
+        """Read a partition, as `read_until_agreed` says.
 
         Raises:
             TransientSourceError: rows received and what the portal holds did not agree; nothing was kept.
@@ -139,35 +138,31 @@ class SocrataTransport:
         metadata = self.metadata(data_set)
         where = [*filters(data_set), *of_partition(metadata.resolution.get(data_set.month_field or ""), partition, months)]
         with self._store.begin(data_set.feed, data_set.id, partition) as writer:
-            paging, before, seen = KEYSET, held, ""
-            for attempt in range(PULL_ATTEMPTS):
-                before = held if attempt == 0 else self._held(data_set, metadata, joined(where))
+            paging = KEYSET
+
+            def read(count: int) -> int:
+                nonlocal paging
                 try:
-                    distinct = self._pages(writer, data_set, metadata, where, paging, before.rows)
+                    return self._pages(writer, data_set, metadata, where, paging, count)
                 except _RefusedComparisonError:
                     paging = OFFSET
-                    distinct = self._pages(writer, data_set, metadata, where, paging, before.rows)
-                after = self._held(data_set, metadata, joined(where))
-                if before.rows == after.rows == writer.rows == distinct and (not after.rows or before.changed_at == after.changed_at):
-                    facts = Facts(
-                        transport=str(data_set.transport),
-                        paging=paging,
-                        count_before=before.rows,
-                        count_after=after.rows,
-                        changed_at=before.changed_at,
-                        declared=metadata.declared,
-                        resolution=metadata.resolution,
-                        implied=data_set.implied,
-                        key_field=ROW_ID,
-                    )
-                    return writer.commit(facts, self._now)
-                seen = (
-                    f"{before.rows:,} before, {after.rows:,} after, {writer.rows:,} rows received, {distinct:,} distinct, "
-                    f"newest change {before.changed_at} before, {after.changed_at} after"
-                )
-        raise TransientSourceError(
-            f"{label(data_set, partition)}: the count does not agree ({seen}) after {PULL_ATTEMPTS} pulls; fails closed"
-        )
+                    return self._pages(writer, data_set, metadata, where, paging, count)
+
+            agreed = read_until_agreed(
+                label(data_set, partition), writer, held, ask=lambda: self._held(data_set, metadata, joined(where)), read=read
+            )
+            facts = Facts(
+                transport=str(data_set.transport),
+                paging=paging,
+                count_before=agreed.rows,
+                count_after=agreed.rows,
+                changed_at=agreed.changed_at,
+                declared=metadata.declared,
+                resolution=metadata.resolution,
+                implied=data_set.implied,
+                key_field=ROW_ID,
+            )
+            return writer.commit(facts, self._now)
 
     def _pages(self, writer: PullWriter, data_set: DataSet, metadata: Metadata, where: list[str], paging: str, count: int) -> int:
         """Read pages until an empty one; returns the number of distinct row ids."""

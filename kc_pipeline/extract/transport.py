@@ -8,8 +8,9 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from kc_pipeline.catalog.sources import DataSet
-from kc_pipeline.extract.errors import PermanentSourceError
+from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
 from kc_pipeline.extract.manifest import Pulled
+from kc_pipeline.extract.raw import PullWriter
 
 WHOLE = "whole"
 UNDATED = "undated"
@@ -79,6 +80,37 @@ class Transport(Protocol):
 
     def pull(self, data_set: DataSet, partition: str, months: Months, held: Held) -> Pulled:
         """Read a partition and commit it to the raw store."""
+
+
+def read_until_agreed(what: str, writer: PullWriter, held: Held, ask: Callable[[], Held], read: Callable[[int], int]) -> Held:
+    """Read a partition; where its count or its newest change moves meanwhile, again, at most three times.
+
+    A row that goes while another comes leaves the count as it was; the newest change tells.
+
+    Args:
+        what: the partition, for messages.
+        writer: holds the rows received.
+        held: what the survey saw.
+        ask: asks the source what it holds now.
+        read: reads all pages, given the source's count; returns the number of distinct row identities.
+
+    Returns:
+        What the source held before and after, and what was received.
+
+    Raises:
+        TransientSourceError: rows received and what the source holds did not agree.
+    """
+    seen = ""
+    for attempt in range(PULL_ATTEMPTS):
+        before = held if attempt == 0 else ask()
+        distinct = read(before.rows)
+        after = ask()
+        if before.rows == after.rows == writer.rows == distinct and (not after.rows or before.changed_at == after.changed_at):
+            return before
+        seen = f"{before.rows:,} before, {after.rows:,} after, {writer.rows:,} rows received, {distinct:,} distinct"
+        if before.changed_at != after.changed_at:
+            seen += f", newest change {before.changed_at} before, {after.changed_at} after"
+    raise TransientSourceError(f"{what}: the count does not agree ({seen}) after {PULL_ATTEMPTS} pulls; fails closed")
 
 
 def next_month(month: str) -> str:
