@@ -137,8 +137,12 @@ def _silent_spans(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
 
 def run_tests(folder: str, tests: tuple[str, ...]) -> None:
     """Run tests on the copy in a folder, quietly, until the first that fails; ends this process with pytest's exit code."""
+    import hypothesis
     import pytest
 
+    # Finding that a property fails is enough; the smallest example is not looked for.
+    hypothesis.settings.register_profile("mutation", phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate])
+    hypothesis.settings.load_profile("mutation")
     os.chdir(folder)
     sys.path.insert(0, folder)
     sys.dont_write_bytecode = True

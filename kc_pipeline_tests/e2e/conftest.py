@@ -1,6 +1,7 @@
 """A small synthetic city, run once through the command line, for the tests of this folder."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,9 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
             assert done.returncode == 0, done.stdout + done.stderr
             printed.write_text(done.stdout, encoding="utf-8")
     return folder, printed.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def copied_city(finished_run: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of the finished run that a test may change."""
+    return Path(shutil.copytree(finished_run[0], tmp_path / "data"))

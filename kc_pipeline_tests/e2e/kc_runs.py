@@ -6,6 +6,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from kc_pipeline.cli import main
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.settings import load_settings
 
@@ -13,10 +16,17 @@ SCALE = "0.01"
 
 
 def kc(folder: Path, *words: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `kc` as a user would, with its data in a folder."""
-    env = {**os.environ, "KC_DATA_DIR": str(folder), "COLUMNS": "200", **(environ or {})}
-    env.pop("DAGSTER_HOME", None)
-    return subprocess.run([sys.executable, "-m", "kc_pipeline.cli", *words], capture_output=True, text=True, env=env, check=False)  # noqa: S603
+    """Run `kc` as a user would, with its data in a folder; what only reads runs in this process, whose libraries are loaded."""
+    env = {"KC_DATA_DIR": str(folder), "COLUMNS": "200", **(environ or {})}
+    if words[0] == "run":
+        whole = {**os.environ, **env}
+        whole.pop("DAGSTER_HOME", None)
+        command = [sys.executable, "-m", "kc_pipeline.cli", *words]
+        return subprocess.run(command, capture_output=True, text=True, env=whole, check=False)  # noqa: S603
+    done = CliRunner().invoke(main, words, prog_name="kc", env={"DAGSTER_HOME": None, **env})
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
 
 
 def platform(folder: Path, source: str = "sandbox") -> Platform:

@@ -1,13 +1,11 @@
 """The ordinance through the command line: what counts at the model case, its packet, and a case from objection to hearing."""
 
 import json
-import shutil
 from datetime import date
 from importlib import resources
 from pathlib import Path
 
 import pandas as pd
-import pytest
 import sqlalchemy as sa
 from kc_runs import kc, platform
 
@@ -16,12 +14,6 @@ from kc_pipeline.defs.steps import evidence
 from kc_pipeline.defs.steps.frames import read_frame
 
 MODEL_CASE = "EXPRESS STOP"
-
-
-@pytest.fixture
-def copied_city(finished_run: tuple[Path, str], tmp_path: Path) -> Path:
-    """A finished run to work on."""
-    return Path(shutil.copytree(finished_run[0], tmp_path / "data"))
 
 
 def packet(folder: Path, *words: str, environ: dict[str, str] | None = None) -> tuple[dict, Path]:

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,11 +14,6 @@ from kc_pipeline.defs.steps import provenance
 from kc_pipeline.defs.steps.frames import read_frame
 
 MODEL_CASE = "EXPRESS STOP"
-
-
-@pytest.fixture
-def copied_city(finished_run: tuple[Path, str], tmp_path: Path) -> Path:
-    return Path(shutil.copytree(finished_run[0], tmp_path / "copy"))
 
 
 def altered(folder: Path) -> list[str]:
