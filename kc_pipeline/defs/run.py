@@ -47,7 +47,6 @@ def run_once(platform: Platform, as_of: date | Callable[[Platform], date], insta
         as_of: the day, or a function that finds it once the feeds are refreshed.
         instance: Dagster instance that records the runs.
     """
-    platform.raw.clean_debris()
     defs = build_defs(platform=platform)
     open_day = platform.now().date() if callable(as_of) else as_of
     ingest = defs.resolve_job_def("ingest").execute_in_process(

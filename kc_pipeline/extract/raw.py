@@ -5,10 +5,7 @@ place, flushed to disk, and made visible by one rename. Pull ids count up, so th
 """
 
 import hashlib
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +14,9 @@ from typing import Self
 
 from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
 from kc_pipeline.extract.manifest import Facts, Manifest, Page, Pulled, Request, manifest_from_json, schema_hash
+from kc_pipeline.store.unfinished import UnfinishedFolder, clear_unfinished, fsync_folder
 
 _MANIFEST = "manifest.json"
-_TEMPORARY = ".writing-"
 _ID_DIGITS = 6
 
 
@@ -95,12 +92,9 @@ class RawStore:
             previous = manifest.sha256()
         return len(manifests)
 
-    def clean_debris(self) -> int:
-        """Remove what interrupted pulls left; call it only where no pull is being written. Returns the number of folders."""
-        debris = list(self.root.glob(f"*/*/*/{_TEMPORARY}*"))
-        for folder in debris:
-            shutil.rmtree(folder)
-        return len(debris)
+    def clear_debris(self, feed: str | None = None) -> int:
+        """Remove what killed pulls left, of one feed or of all; what is being written is left alone. Returns the number of folders."""
+        return clear_unfinished(self.root.glob(f"{safe_name(feed) if feed else '*'}/*/*"))
 
 
 class PullWriter:
@@ -110,7 +104,7 @@ class PullWriter:
         self._store = store
         self._names = (feed, data_set, partition)
         self._folder = store.folder(feed, data_set, partition)
-        self._temporary: Path | None = None
+        self._unfinished: UnfinishedFolder | None = None
         self.pages: list[Page] = []
         self.requests: list[Request] = []
         self.headers: dict[str, str] = {}
@@ -131,9 +125,9 @@ class PullWriter:
 
     def clear(self) -> None:
         """Forget the pages so far."""
-        if self._temporary:
-            shutil.rmtree(self._temporary, ignore_errors=True)
-        self._temporary = None
+        if self._unfinished:
+            self._unfinished.discard()
+        self._unfinished = None
         self.pages, self.requests, self.headers = [], [], {}
 
     def add_page(
@@ -158,13 +152,10 @@ class PullWriter:
             resolution: where it differs from that of the pull.
             original: name of a dropped file, and its SHA-256 where it was rewritten.
         """
-        if self._temporary is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=self._folder))
-            self._temporary.chmod(0o755)
+        self._unfinished = self._unfinished or UnfinishedFolder(self._folder)
         ending = {"esri": "json"}.get(page_format, page_format) + (".gz" if encoding == "gzip" else "")
         name = f"page-{len(self.pages):05d}.{ending}"
-        _write_synced(self._temporary / name, wire)
+        self._unfinished.write(name, wire)
         digests = (hashlib.sha256(wire).hexdigest(), hashlib.sha256(content).hexdigest())
         self.pages.append(Page(name, page_format, encoding, *digests, rows, resolution, original[0] or None, original[1]))
 
@@ -192,19 +183,15 @@ class PullWriter:
         )
         if latest and latest.says_the_same_as(manifest):
             return Pulled(latest, is_new=False)
-        if self._temporary is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=self._folder))
-            self._temporary.chmod(0o755)
-        _write_synced(self._temporary / _MANIFEST, manifest.to_json())
-        _sync_folder(self._temporary)
+        self._unfinished = self._unfinished or UnfinishedFolder(self._folder)
+        self._unfinished.write(_MANIFEST, manifest.to_json())
         try:
-            self._temporary.rename(self._folder / manifest.pull_id)
+            self._unfinished.put(self._folder / manifest.pull_id)
         except OSError as error:
             raise TransientSourceError(f"{feed} {data_set} {partition}: another run has pulled it meanwhile ({error})") from error
-        self._temporary = None
-        for folder in (self._folder, self._folder.parent, self._folder.parent.parent, self._store.root):
-            _sync_folder(folder)
+        self._unfinished = None
+        for folder in (self._folder.parent, self._folder.parent.parent, self._store.root):
+            fsync_folder(folder)
         return Pulled(manifest, is_new=True)
 
 
@@ -221,18 +208,3 @@ def _read_manifest(folder: Path) -> Manifest:
         return manifest_from_json((folder / _MANIFEST).read_bytes())
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise PermanentSourceError(f"{folder / _MANIFEST} cannot be read; restore it, or remove the folder: {error}") from error
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

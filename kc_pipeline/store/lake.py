@@ -23,6 +23,7 @@ from deltalake.exceptions import TableNotFoundError
 from kc_pipeline.catalog.columns import COLUMNS, Type
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.tables import TABLES, Table
+from kc_pipeline.store.orphans import clear_orphans
 from kc_pipeline.store.seals import broken_seals, seal
 
 _KEEP_FOR_EVER = {
@@ -178,6 +179,8 @@ class Lake:
             rows = rows.filter(pc.is_in(_as_text(rows[contract.partition]), pa.array(changed, pa.string())))
         if changed:
             self._commit(contract, rows, changed, dict(made_from or {}))
+        elif (version := self.version(table)) is not None:
+            seal(self.path(table), version)  # a crash may have kept the seal of the last commit from being written
         return Commit(table, self.version(table), tuple(changed), rows.num_rows)
 
     def made_from(self, table: str, version: int | None = None) -> dict[str, object]:
@@ -194,6 +197,10 @@ class Lake:
         """What in the files of a table, of every version, is not as it was committed, a sentence each."""
         entries = [int(path.stem) for path in (self.path(table) / "_delta_log").glob("*.json") if path.stem.isdigit()]
         return list(broken_seals(self.path(table), max(entries))) if entries else []
+
+    def clear_orphans(self) -> int:
+        """Remove files that killed writers left in any table; returns their number."""
+        return sum(len(clear_orphans(self.path(table))) for table in TABLES)
 
     def _open(self, table: str) -> DeltaTable | None:
         """The newest version; opened again only where the log has gone on, since every opening reads the whole log."""

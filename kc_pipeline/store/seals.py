@@ -29,7 +29,7 @@ def seal(table: Path, newest: int) -> None:
         content = {
             "version": version,
             "log_sha256": _sha256(entry),
-            "files": {name: _sha256(table / name) for name in _added(entry)},
+            "files": {name: _sha256(table / name) for name in files_added(entry)},
             "previous_seal_sha256": _digest_of_seal(folder, version - 1),
         }
         _write(folder / _seal_name(version), json.dumps(content, indent=1, sort_keys=True).encode())
@@ -55,6 +55,12 @@ def broken_seals(table: Path, newest: int) -> Iterator[str]:
                 yield f"{table / name}: {'altered' if (table / name).exists() else 'gone'} since version {version}"
 
 
+def files_added(entry: Path) -> list[str]:
+    """Files that a log entry adds, by their path within the table."""
+    actions = (json.loads(line) for line in entry.read_text(encoding="utf-8").splitlines() if line.strip())
+    return sorted(unquote(action["add"]["path"]) for action in actions if "add" in action)
+
+
 def _unsealed(folder: Path, newest: int) -> list[int]:
     """Versions without a seal; those before the newest seal were sealed together with it."""
     missing: list[int] = []
@@ -71,12 +77,6 @@ def _seal_name(version: int) -> str:
 
 def _log_entry(table: Path, version: int) -> Path:
     return table / "_delta_log" / f"{version:020d}.json"
-
-
-def _added(entry: Path) -> list[str]:
-    """Files that a log entry adds, by their path within the table."""
-    actions = (json.loads(line) for line in entry.read_text(encoding="utf-8").splitlines() if line.strip())
-    return sorted(unquote(action["add"]["path"]) for action in actions if "add" in action)
 
 
 def _digest_of_seal(folder: Path, version: int) -> str:

@@ -161,6 +161,7 @@ def published_snapshots(
             "snapshots": ", ".join(f"{mart} {snapshot}" for mart, snapshot in done.snapshots.items()),
             "new_rows": counts_table(done.row_counts, "mart"),
             "snapshots_pruned": len(pruned),
+            "orphan_files_removed": platform.lake.clear_orphans(),
         }
     )
 

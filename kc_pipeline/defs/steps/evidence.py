@@ -1,7 +1,6 @@
 """Evidence packets and case steps of the stores: made, kept, made again."""
 
 import json
-import os
 from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
@@ -108,29 +107,23 @@ def replay_place(platform: Platform, place: Mapping[str, Any], first: date, last
 
 def keep_packet(platform: Platform, packet: Mapping[str, Any]) -> Path:
     """Write a packet as JSON and as a page, whole or not at all; one that is kept already is left alone."""
-    import shutil
-    import tempfile
-
     from kc_pipeline.ordinance.evidence import packet_bytes
     from kc_pipeline.ordinance.evidence_page import evidence_page
+    from kc_pipeline.store.unfinished import UnfinishedFolder, clear_unfinished
 
     folder = packet_folder(platform, packet["packet_id"])
     if folder.exists():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    writing = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
-    for name, content in (("packet.json", packet_bytes(packet)), ("packet.html", evidence_page(packet))):
-        with (writing / name).open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    writing.chmod(0o755)
+    clear_unfinished([folder.parent])
+    unfinished = UnfinishedFolder(folder.parent)
     try:
-        writing.rename(folder)
-    except OSError:  # somebody else kept the same packet meanwhile
-        if not folder.exists():
+        unfinished.write("packet.json", packet_bytes(packet))
+        unfinished.write("packet.html", evidence_page(packet))
+        unfinished.put(folder)
+    except OSError:
+        unfinished.discard()
+        if not folder.exists():  # else somebody else kept the same packet meanwhile
             raise
-        shutil.rmtree(writing)
     return folder
 
 

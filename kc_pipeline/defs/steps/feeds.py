@@ -29,6 +29,7 @@ def refresh_raw(platform: Platform, feed: Feed, open_from: str) -> "FeedRefresh"
     from kc_pipeline.extract.status import note_failure, note_success
 
     settings = platform.settings
+    platform.raw.clear_debris(feed.name)
     try:
         refresh = refresh_feed(feed, settings, platform.raw, platform.now, open_from, progress=platform.progress, guards=platform.guards)
     except SourceError as error:

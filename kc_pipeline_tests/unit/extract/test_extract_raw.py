@@ -58,13 +58,13 @@ def test_a_pull_that_fails_leaves_no_trace(store: RawStore) -> None:
     assert not list(store.root.rglob("*"))
 
 
-def test_what_a_killed_run_left_is_not_seen_and_is_cleaned(store: RawStore) -> None:
+def test_what_is_being_written_is_neither_seen_nor_cleared_away(store: RawStore) -> None:
     pull(store)
-    debris = store.begin(*PLACE)
-    debris.add_page(PAGE, "csv", "identity", PAGE, 2)  # never left: the process died here
-    assert len(store.pulls(*PLACE)) == 1
-    assert store.clean_debris() == 1
-    assert store.clean_debris() == 0
+    with store.begin(*PLACE) as writer:
+        writer.add_page(PAGE, "csv", "identity", PAGE, 2)
+        assert len(store.pulls(*PLACE)) == 1
+        assert store.clear_debris() == 0
+        assert writer.commit(FACTS, now).manifest.pull_id == "000001"
     assert [p.name for p in store.folder(*PLACE).iterdir()] == ["000001"]
 
 

@@ -1,15 +1,15 @@
 """Publishing while others read, write, or pull the plug: what is shown is the old or the new snapshot, whole."""
 
-import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from kill_points import exit_code
 from published_rows import FACTORS, NOW, day, factors, publish, shown
 
 from kc_pipeline.store import bulk
@@ -55,20 +55,6 @@ def publish_and_die(url: str, step: int, number: int) -> None:
     warehouse = Warehouse(url)
     with dying_at(step):
         publish(warehouse, day(number), number)
-
-
-def exit_code(work: Callable[..., None], *arguments: object) -> int:
-    """Exit code of a new process that does something, negative for the signal that ended it.
-
-    It is forked from a server without threads: Arrow's may not be forked.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["kc_pipeline.store.warehouse", "kc_pipeline.store.lake", "psycopg", "pytest", "hypothesis"])
-    process = context.Process(target=work, args=arguments)
-    process.start()
-    process.join(60)
-    assert process.exitcode is not None, "it hangs"
-    return process.exitcode
 
 
 def steps_of_a_publish(url: str) -> int:

@@ -1,0 +1,251 @@
+"""The process is killed (row 29): whatever was being written is there whole or not at all, and the next writer goes on.
+
+Publication to the warehouse has its kill points in unit/store/test_publish_faults.py.
+"""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from kill_points import exit_code, kill_at, killed_after
+
+from kc_pipeline.catalog.render import to_arrow
+from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.extract.manifest import Facts
+from kc_pipeline.extract.raw import RawStore
+from kc_pipeline.ordinance.cases import CaseLedger, CaseStep
+from kc_pipeline.store.lake import Lake
+from kc_pipeline.store.unfinished import clear_unfinished
+from kc_pipeline.store.whole_folder import whole_folder
+
+PLACE = ("districts", "aaaa-1111", "2026-01")
+TABLE = "core/block_places"
+MANY = 150_000
+
+
+def now() -> datetime:
+    return datetime(2026, 7, 1, 10, 30, tzinfo=UTC)
+
+
+# --- a pull: two pages and a manifest -------------------------------------------------------------------------
+def write_pull(folder: Path, number: int) -> None:
+    facts = Facts("socrata", "keyset", 2, 2, str(number), (("name", "text"),), {"district_name": "name"}, {}, ":id")
+    RawStore(folder).clear_debris()
+    with RawStore(folder).begin(*PLACE) as writer:
+        for page in (b":id,name\n1,%d\n" % number, b":id,name\n2,%d\n" % number):
+            writer.add_page(page, "csv", "identity", page, 1)
+        writer.commit(facts, now)
+
+
+def read_pull(folder: Path) -> set[int]:
+    store = RawStore(folder)
+    store.verify(*PLACE)
+    newest = store.latest(*PLACE)
+    return {int(store.page_bytes(newest, page).split(b",")[-1]) for page in newest.pages} if newest else set()
+
+
+# --- a table of the lake -----------------------------------------------------------------------------------------
+def places(number: int, count: int) -> pa.Table:
+    names = [f"{place:06d}" for place in range(count)]
+    columns = {"block_key": names, "place_id": names, "parcel_id": [str(number)] * count, "placed_by": ["address"] * count}
+    return pa.table(columns, schema=to_arrow(TABLES[TABLE]))
+
+
+def write_table(folder: Path, number: int) -> None:
+    Lake(folder).write(TABLE, places(number, 3), made_from={"number": number})
+
+
+def write_large_table(folder: Path, number: int) -> None:
+    Lake(folder).write(TABLE, places(number, MANY), made_from={"number": number})
+
+
+def read_table(folder: Path) -> set[int]:
+    lake = Lake(folder)
+    rows = lake.read(TABLE)
+    assert rows.num_rows in {0, 3, MANY}
+    stated = lake.made_from(TABLE).get("number")
+    said = {int(parcel) for parcel in rows["parcel_id"].unique().to_pylist()}
+    assert said <= {stated}, "rows and what they were made from are of one commit"
+    return said
+
+
+# --- a step of a case -----------------------------------------------------------------------------------------------
+def write_step(folder: Path, number: int) -> None:
+    CaseLedger(folder / "ledger.jsonl").add(CaseStep(0, now().isoformat(), "2026-06-30", "parcel:1", "visit", "NSD-1", note=str(number)))
+
+
+def read_step(folder: Path) -> set[int]:
+    steps = CaseLedger(folder / "ledger.jsonl").steps()
+    return {int(steps[-1].note)} if steps else set()
+
+
+# --- a folder of files ------------------------------------------------------------------------------------------------
+def write_folder(folder: Path, number: int) -> None:
+    with whole_folder(folder / "export", "about.json") as new:
+        for name in ("about.json", "rows.csv"):
+            with (new / name).open("w") as file:
+                file.write(f"{number}\n")
+
+
+def write_folder_without_swapping(folder: Path, number: int) -> None:
+    with whole_folder(folder / "export", "about.json", swapped=_never) as new:
+        (new / "about.json").write_text(f"{number}\n")
+
+
+def _never(_first: Path, _second: Path) -> bool:
+    return False
+
+
+def read_folder(folder: Path) -> set[int]:
+    return {int(file.read_text()) for file in (folder / "export").glob("*")}
+
+
+def read_mended_folder(folder: Path) -> set[int]:
+    """Where two folders cannot be swapped, the old one may stand aside until the next writer puts it back."""
+    aside = folder / ".export.kc-old"
+    return read_folder(folder) or ({int((aside / "about.json").read_text())} if aside.exists() else set())
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Something that is written whole or not at all; `points` is how many steps of it there are at least."""
+
+    write: Callable[[Path, int], None]
+    read: Callable[[Path], set[int]]
+    points: int
+
+
+PROTOCOLS = {
+    "a pull": Protocol(write_pull, read_pull, 38),
+    "a table of the lake": Protocol(write_table, read_table, 36),
+    "a step of a case": Protocol(write_step, read_step, 16),
+    "a folder": Protocol(write_folder, read_folder, 34),
+    "a folder without swapping": Protocol(write_folder_without_swapping, read_mended_folder, 28),
+}
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.fault(29)
+def test_a_kill_at_any_step_leaves_the_old_or_the_new(tmp_path: Path, name: str) -> None:
+    protocol = PROTOCOLS[name]
+    protocol.write(tmp_path, 1)
+    before, step, status = {1}, 0, -signal.SIGKILL
+    while status != 0:
+        step += 1
+        status = kill_at(step, protocol.write, tmp_path, step + 1)
+        assert status in {0, -signal.SIGKILL}, f"it failed at step {step} for another reason"
+        seen = protocol.read(tmp_path)
+        assert seen in (before, {step + 1}), f"torn, or lost, at step {step}"
+        assert status != 0 or seen == {step + 1}, "what was said to be written is there"
+        before = seen
+    assert step - 1 >= protocol.points, "the steps are all counted"
+
+
+@pytest.mark.parametrize("name", ["a table of the lake", "a pull", "a folder"])
+@pytest.mark.fault(29)
+def test_what_kills_left_is_gone_with_the_next_writing(tmp_path: Path, name: str) -> None:
+    protocol = PROTOCOLS[name]
+    for step in range(1, protocol.points, 3):
+        kill_at(step, protocol.write, tmp_path / "killed", step)
+    for folder in ("killed", "never"):
+        protocol.write(tmp_path / folder, 99)
+        protocol.write(tmp_path / folder, 100)
+
+    def kinds(folder: Path) -> set[str]:
+        return {path.name for path in folder.rglob("*") if path.name.startswith(".") and not path.name.endswith("lock")}
+
+    assert kinds(tmp_path / "killed") == kinds(tmp_path / "never")
+    assert protocol.read(tmp_path / "killed") == {100}
+    assert not list((tmp_path / "killed").rglob("*.writing"))
+
+
+@pytest.mark.fault(29)
+def test_a_kill_within_delta_leaves_the_old_or_the_new(tmp_path: Path) -> None:
+    """Delta writes in its own threads, where no step can be counted: the kills come at moments spread over a large write."""
+    write_large_table(tmp_path, 1)
+    assert exit_code(write_once_and_tell, tmp_path, 2) == 0
+    took_s = json.loads((tmp_path / "took.json").read_text())
+    before, kills = {2}, 0
+    for moment in range(12):
+        number = 3 + moment
+        kills += killed_after(took_s * (moment + 1) / 12, write_large_table, tmp_path, number)
+        seen = read_table(tmp_path)
+        assert seen in (before, {number})
+        before = seen
+    assert kills >= 6, "most kills came while it was writing"
+    write_large_table(tmp_path, 100)
+    assert read_table(tmp_path) == {100}
+    assert Lake(tmp_path).alterations(TABLE) == []
+    data = {file for file in Lake(tmp_path).path(TABLE).rglob("*.parquet") if "_delta_log" not in file.parts}
+    for file in data:
+        os.utime(file, (time.time() - 200_000, time.time() - 200_000))
+    removed = Lake(tmp_path).clear_orphans()
+    kept = {file for file in data if file.exists()}
+    assert len(data) - len(kept) == removed
+    assert read_table(tmp_path) == {100}
+    assert Lake(tmp_path).alterations(TABLE) == []
+
+
+def write_once_and_tell(folder: Path, number: int) -> None:
+    """Write the large table, and note how long it took."""
+    began = time.monotonic()
+    write_large_table(folder, number)
+    (folder / "took.json").write_text(json.dumps(time.monotonic() - began))
+
+
+@pytest.mark.fault(29)
+def test_a_commit_whose_seal_a_kill_prevented_is_sealed_by_the_next_run(tmp_path: Path) -> None:
+    write_table(tmp_path, 1)
+    write_table(tmp_path, 2)
+    seals = sorted((Lake(tmp_path).path(TABLE) / "_seals").glob("*.json"))
+    seals[-1].unlink()
+    assert len(Lake(tmp_path).alterations(TABLE)) == 1
+    write_table(tmp_path, 2)  # the same rows: no commit
+    assert Lake(tmp_path).version(TABLE) == 1
+    assert Lake(tmp_path).alterations(TABLE) == []
+
+
+@pytest.mark.fault(30)
+def test_files_without_a_log_entry_are_removed_once_they_are_old(tmp_path: Path) -> None:
+    write_table(tmp_path, 1)
+    write_table(tmp_path, 2)
+    lake = Lake(tmp_path)
+    whole = lake.read(TABLE, version=0)
+    (first, *_) = lake.path(TABLE).glob("*.parquet")
+    young, old = (shutil.copy(first, first.with_name(f"part-{age}.parquet")) for age in ("young", "old"))
+    for file in lake.path(TABLE).glob("*.parquet"):
+        if file != young:
+            os.utime(file, (time.time() - 100_000, time.time() - 100_000))
+    assert lake.clear_orphans() == 1
+    assert (young.exists(), old.exists()) == (True, False)
+    assert lake.read(TABLE, version=0).equals(whole)
+    log = sorted((lake.path(TABLE) / "_delta_log").glob("*.json"))
+    os.utime(young, (time.time() - 100_000, time.time() - 100_000))
+    log[0].rename(log[0].with_suffix(".gone"))
+    log.append(shutil.copy(log[1], log[1].with_name(f"{3:020d}.json")))
+    assert lake.clear_orphans() == 0, "with a gap in the log nothing is known to be an orphan"
+
+
+@pytest.mark.fault(29)
+def test_a_folder_that_a_living_process_writes_is_not_cleared(tmp_path: Path) -> None:
+    assert killed_after(2, write_and_wait, tmp_path, 1)
+    (left,) = tmp_path.glob(".writing-*")
+    assert (left / "seen.txt").read_text() == "0", "nothing was cleared while it lived"
+    assert clear_unfinished([tmp_path]) == 1
+    assert not left.exists()
+
+
+def write_and_wait(folder: Path, _number: int) -> None:
+    from kc_pipeline.store.unfinished import UnfinishedFolder
+
+    unfinished = UnfinishedFolder(folder)
+    unfinished.write("seen.txt", str(clear_unfinished([folder])).encode())
+    time.sleep(60)
