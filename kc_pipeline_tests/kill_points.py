@@ -20,6 +20,7 @@ _PRELOADED = [
     "hypothesis",
 ]  # fmt: skip
 _CALLS = ("fsync", "rename", "replace", "mkdir", "rmdir", "unlink", "ftruncate", "chmod", "link")
+_NEED_ROOM = {"write", "open", "fsync", "mkdir"}  # on a full disk names can still be changed and taken away
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -54,22 +55,47 @@ def kill_at(step: int, work: Callable[[Path, int], None], folder: Path, number: 
     return exit_code(_dying, step, work, folder, number)
 
 
+def fail_from(step: int, error: int, work: Callable[[Path, int], None], folder: Path, number: int, told: Path) -> int:
+    """Exit code of a new process in which, from a step on, nothing can be written any more: 0 if it ended well before that.
+
+    Args:
+        step: the first that fails.
+        error: an errno, such as ENOSPC.
+        work: what it does.
+        folder: where.
+        number: what it writes.
+        told: file into which it writes what went wrong.
+    """
+    return exit_code(_failing, step, error, work, folder, number, told)
+
+
+def _failing(step: int, error: int, work: Callable[[Path, int], None], folder: Path, number: int, told: Path) -> None:
+    _Steps(step, folder, error).count_everything()
+    try:
+        work(folder, number)
+    except Exception as failure:
+        told.write_text(f"{type(failure).__name__}: {failure}")
+        raise SystemExit(1) from None
+
+
 def _dying(step: int, work: Callable[[Path, int], None], folder: Path, number: int) -> None:
     _Steps(step, folder).count_everything()
     work(folder, number)
 
 
 class _Steps:
-    """Counts what this process does to files under a folder, and kills it at a step."""
+    """Counts what this process does to files under a folder, and kills it at a step, or lets that and all later writing fail."""
 
-    def __init__(self, fatal: int, folder: Path) -> None:
-        self._fatal, self._folder, self._done = fatal, str(folder), 0
+    def __init__(self, fatal: int, folder: Path, error: int | None = None) -> None:
+        self._fatal, self._folder, self._error, self._done = fatal, str(folder), error, 0
 
-    def one(self) -> None:
+    def one(self, call: str = "write") -> None:
         """A step."""
         self._done += 1
-        if self._done == self._fatal:
+        if self._error is None and self._done == self._fatal:
             os.kill(os.getpid(), signal.SIGKILL)
+        if self._error is not None and self._done >= self._fatal and call in _NEED_ROOM:
+            raise OSError(self._error, os.strerror(self._error))
 
     def count_everything(self) -> None:
         """From now on."""
@@ -82,7 +108,7 @@ class _Steps:
             half = plain_write(handle, content[: len(content) // 2])
             self.one()
             rest = plain_write(handle, content[half:])
-            self.one()
+            self.one("after")
             return half + rest
 
         os.write = written  # type: ignore[assignment]
@@ -92,9 +118,9 @@ class _Steps:
 
     def _around(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def around(*arguments: Any, **named: Any) -> Any:
-            self.one()
+            self.one(call.__name__)
             result = call(*arguments, **named)
-            self.one()
+            self.one("after")
             return result
 
         return around
@@ -111,7 +137,7 @@ class _Steps:
 
 
 class _CountedFile:
-    """A file in which every write has steps before, at half, and after it."""
+    """A file in which every write has steps before it and at half of it."""
 
     def __init__(self, file: Any, step: Callable[[], None]) -> None:
         self._file, self._step = file, step
@@ -132,5 +158,4 @@ class _CountedFile:
             self._step()
             self._file.write(part)
             self._file.flush()
-        self._step()
         return len(content)

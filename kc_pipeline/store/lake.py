@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.dataset as pads
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, write_deltalake
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from kc_pipeline.catalog.columns import COLUMNS, Type
 from kc_pipeline.catalog.render import to_arrow
@@ -34,6 +34,14 @@ _KEEP_FOR_EVER = {
 
 class ContractError(ValueError):
     """Rows do not fit the contract of the table they are written to."""
+
+
+class LakeError(RuntimeError):
+    """A table could not be written; nothing of the write is visible."""
+
+
+class LakeConflictError(LakeError):
+    """Another run wrote the table in between."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +177,7 @@ class Lake:
 
         Raises:
             ContractError: a column, type, null or repeated key does not fit the contract.
+            LakeError: it cannot be written, or another run wrote it meanwhile.
         """
         contract = TABLES[table]
         rows = checked_rows(contract, rows)
@@ -185,13 +194,14 @@ class Lake:
 
     def made_from(self, table: str, version: int | None = None) -> dict[str, object]:
         """What the commit of a version of a table says that it was made from; None: the newest."""
-        opened = self._open(table)
-        if opened is None:
+        newest = self.version(table)
+        if newest is None:
             return {}
-        if version is not None and version != opened.version():
-            opened = DeltaTable(self.path(table), version=version)
-        stated = opened.history(1)[0].get("made_from", "{}")
-        return dict(json.loads(stated))
+        # From the log entry itself: a table opened at an older version tells the newest commits under the older numbers.
+        entry = self.path(table) / "_delta_log" / _log_name(newest if version is None else version)
+        actions = (json.loads(line) for line in entry.read_text(encoding="utf-8").splitlines() if line.strip())
+        stated = next((action["commitInfo"].get("made_from") for action in actions if "commitInfo" in action), None)
+        return dict(json.loads(stated or "{}"))
 
     def alterations(self, table: str) -> list[str]:
         """What in the files of a table, of every version, is not as it was committed, a sentence each."""
@@ -259,17 +269,22 @@ class Lake:
         if contract.partition is not None and not first:
             values = ", ".join("'" + part.replace("'", "''") + "'" for part in changed)
             predicate = f"CAST({contract.partition} AS STRING) IN ({values})"
-        write_deltalake(
-            path,
-            _without_notes(rows),
-            mode="overwrite",
-            schema_mode="merge",
-            predicate=predicate,
-            partition_by=[contract.partition] if contract.partition else None,
-            configuration=_KEEP_FOR_EVER if first else None,
-            commit_properties=CommitProperties(custom_metadata={"made_from": json.dumps(made_from, sort_keys=True)}),
-            post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
-        )
+        try:
+            write_deltalake(
+                path,
+                _without_notes(rows),
+                mode="overwrite",
+                schema_mode="merge",
+                predicate=predicate,
+                partition_by=[contract.partition] if contract.partition else None,
+                configuration=_KEEP_FOR_EVER if first else None,
+                commit_properties=CommitProperties(custom_metadata={"made_from": json.dumps(made_from, sort_keys=True)}),
+                post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
+            )
+        except CommitFailedError as error:
+            raise LakeConflictError(f"{contract.name}: another run wrote it meanwhile; nothing of this one is there, run again") from error
+        except DeltaError as error:
+            raise LakeError(f"{contract.name}: it cannot be written under {path}, and is as it was: {error}") from error
         version = DeltaTable(path).version()
         _fsync_version(path, version)
         seal(path, version)

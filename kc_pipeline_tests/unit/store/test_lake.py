@@ -70,6 +70,9 @@ def test_a_partition_can_become_empty(lake: Lake) -> None:
 def test_the_commit_says_what_it_was_made_from(lake: Lake) -> None:
     lake.write(TABLE, account("a", {"2024-01": 3}), partitions=["a"], made_from={"d/2024-01": "000001"})
     assert lake.made_from(TABLE) == {"d/2024-01": "000001"}
+    lake.write(TABLE, account("a", {"2024-01": 4}), partitions=["a"], made_from={"d/2024-01": "000002"})
+    assert lake.made_from(TABLE) == {"d/2024-01": "000002"}
+    assert lake.made_from(TABLE, version=0) == {"d/2024-01": "000001"}, "an older version says its own"
 
 
 @pytest.mark.parametrize(
