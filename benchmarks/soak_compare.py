@@ -47,7 +47,7 @@ def _compare(ours: Platform, theirs: Platform, table: str, as_of: date | None, k
     if kept is None and not any(pa.types.is_binary(field.type) for field in one.schema):
         if canonical_bytes(table, one) == canonical_bytes(table, other):
             return []
-    elif _sorted(one).equals(_sorted(other)):
+    elif _sorted(one) == _sorted(other):
         return []
     return _named(table, one, other)
 
