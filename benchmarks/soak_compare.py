@@ -18,7 +18,9 @@ from kc_pipeline.store.lake import canonical_bytes
 _HISTORY = (*PROVENANCE, "available_date", "known_date", "valid_from", "snapshot_date")
 _OF_VERSIONS = ("core/business_history", "core/business_parcel_history", "marts/dim_business", "marts/dim_business_parcel")
 _QUARANTINE = ("feed", "data_set", "month", "rule", "reason", "rejected_value", "raw_row")
-_ACCOUNT = ("feed", "data_set", "month", "received_count", "good_count", "quarantined_count", "duplicate_count", "event_count", "code_version")
+_ACCOUNT = (
+    "feed", "data_set", "month", "received_count", "good_count", "quarantined_count", "duplicate_count", "event_count", "code_version",
+)  # fmt: skip
 _NAMED = 3
 
 
@@ -80,10 +82,12 @@ def _named(table: str, one: pa.Table, other: pa.Table) -> list[str]:
     left, right = ({tuple(row[name] for name in key): row for row in rows.to_pylist()} for rows in (one, other))
     only_left, only_right = sorted(set(left) - set(right), key=repr), sorted(set(right) - set(left), key=repr)
     changed = sorted((k for k in set(left) & set(right) if repr(left[k]) != repr(right[k])), key=repr)
-    said = [f"{one.num_rows} rows, rebuilt {other.num_rows}; {len(only_left)} only kept, {len(only_right)} only rebuilt, {len(changed)} differ"]
+    counts = f"{len(only_left)} only kept, {len(only_right)} only rebuilt, {len(changed)} differ"
+    said = [f"{one.num_rows} rows, rebuilt {other.num_rows}; {counts}"]
     said += [f"only kept: {k}" for k in only_left[:_NAMED]] + [f"only rebuilt: {k}" for k in only_right[:_NAMED]]
     for k in changed[:_NAMED]:
-        said += [f"{k}: {name} is {left[k][name]!r}, rebuilt {right[k][name]!r}" for name in left[k] if repr(left[k][name]) != repr(right[k][name])]
+        ours, theirs = left[k], right[k]
+        said += [f"{k}: {name} is {ours[name]!r}, rebuilt {theirs[name]!r}" for name in ours if repr(ours[name]) != repr(theirs[name])]
     return said
 
 

@@ -21,6 +21,8 @@ LASTING = (
     "column-removed=firearm_used_flag", "column-removed=council_district", "moving-count=100000",
 )  # fmt: skip
 REQUESTS = "d4px-6rwg"
+# A soak of fewer days has every fault on them, several a day.
+_SHORT = 20
 _REPLACED = ("d4px-6rwg", "4cef-rqti", "dmnp-9ajg", "f7wj-ckmw")
 _RENAMED, _NEW_NAME = "Dumping in the Right-of-Way", "Dumping in a Right-of-Way"
 
@@ -67,18 +69,20 @@ def plan(first: date, count: int, every: int, full: int, seed: int) -> tuple[lis
     draw = random.Random(seed)  # noqa: S311 - a rehearsal, not a secret
     locals_ = ["outage", "database gone", "torn drop", "killed", "disk"]
     days = []
+    is_short = count < _SHORT
     for n in range(count):
         day = first + timedelta(days=n)
-        faults, local = [], []
+        faults: list[str] = []
+        local: list[str] = []
         if 0 < n < count - 2:
-            if n % 3 == 1:
-                faults.append(PASSING[(n // 3) % len(PASSING)])
-            if n % 5 == 2:
-                faults.append(LASTING[(n // 5) % len(LASTING)])
-            if n % 7 == 4 or (count < 20 and n % 2 == 1):
-                local.append(locals_[(n // 7 if count >= 20 else n // 2) % len(locals_)])
+            if is_short or n % 7 == 4:
+                local += [locals_[(n - 1 if is_short else n // 7) % len(locals_)]]
+            if is_short and "outage" not in local:
+                faults += [*PASSING[n - 2 :: count - 4], *LASTING[n - 2 :: count - 4]]
+            elif not is_short:
+                faults += [PASSING[(n // 3) % len(PASSING)]] * (n % 3 == 1) + [LASTING[(n // 5) % len(LASTING)]] * (n % 5 == 2)
         if day.month == 1 and day.day <= 9:
-            faults.append(f"data-set-gone={'f7wj-ckmw'}")
+            faults.append("data-set-gone=f7wj-ckmw")
         is_full = full > 0 and n % full == full - 1 and not local
         days.append(Day(n, day, tuple(faults), tuple(local), n % every == 0 or n == count - 1, is_full))
     at = sorted(draw.sample(range(1, count - 2), min(7, count - 3)))
@@ -120,5 +124,3 @@ def _change(portal: Path, store: RecordStore, data_set: str, change: Change, sta
 def lasting_faults(changes: list[Change], today: date) -> tuple[str, ...]:
     """Misbehaviours that stay: a column that was added."""
     return tuple("column-added=body_camera" for change in changes if change.kind == "column added" and change.day <= today)
-
-

@@ -161,7 +161,9 @@ class ArcgisTransport:
                 writer.headers = writer.headers or dict(reply.headers)
                 writer.add_page(reply.wire, "esri", reply.encoding, reply.content, len(found))
                 if ids.issuperset(found):
-                    raise TransientSourceError(f"{label(data_set)}: a page holds only rows that were received before; the server repeats pages")
+                    raise TransientSourceError(
+                        f"{label(data_set)}: a page has only rows that were received before; the server repeats pages"
+                    )
                 ids.update(found)
                 last, empty = max(found), 0
             elif has_more:

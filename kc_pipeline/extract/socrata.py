@@ -125,7 +125,8 @@ class SocrataTransport:
             raise TransientSourceError(
                 f"{label(data_set)}: the months do not add up to the portal's total of {total:,} rows; is it reloading?"
             )
-        return Survey(total, by_partition([(m, n, c or metadata.rows_updated_at) for m, n, c in rows], months), frozenset(metadata.resolution))
+        partitions = by_partition([(m, n, c or metadata.rows_updated_at) for m, n, c in rows], months)
+        return Survey(total, partitions, frozenset(metadata.resolution))
 
     def pull(self, data_set: DataSet, partition: str, months: Months, held: Held) -> Pulled:
         """Read a partition; where its count or its newest change moves meanwhile, again, at most three times.

@@ -153,9 +153,9 @@ def _fit_negative_binomial(
 
 
 def _root(curvature: Floats) -> Floats:
-    """A square root of a matrix that should be positive definite; of one that rounding made indefinite, as far as it is one.
+    """A square root of a positive definite matrix, or of what is left of one that rounding made indefinite.
 
-    Where columns separate the zeros almost, the information is nearly singular: in a direction of hardly any information steps are kept short.
+    Where columns nearly separate the zeros, steps are kept short in directions of hardly any information.
     """
     try:
         return np.asarray(np.linalg.cholesky(curvature))

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kc_pipeline.risk.count_models import ConvergenceError, NB1, POISSON, CountFit, fit_counts
+from kc_pipeline.risk.count_models import NB1, POISSON, ConvergenceError, CountFit, fit_counts
 from kc_pipeline.risk.elastic_net import approximate_cross_validation, cross_validate, fit_path, strength_path
 from kc_pipeline.risk.terrain import Grid, Points, Variable, operationalize
 from kc_pipeline.risk.terrain_model import LEAST_EVENTS

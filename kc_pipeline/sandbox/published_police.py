@@ -151,7 +151,9 @@ def _persons(rows: pd.DataFrame, events: pd.DataFrame, draws: DailyDraws, out: F
     return persons, u[4][index]
 
 
-def _publish_year(store: RecordStore, data_set: DataSet, year: int, persons: pd.DataFrame, published: Integers, revisions: Revisions) -> None:
+def _publish_year(
+    store: RecordStore, data_set: DataSet, year: int, persons: pd.DataFrame, published: Integers, revisions: Revisions
+) -> None:
     # The newer of a field's two spellings came in with the data set of 2025.
     names = {raw: found[-1] if year >= 2025 and raw in ("zip_code", "firearm_flag") else found[0] for raw, found in data_set.fields.items()}
     kept = [raw for raw in persons.columns if raw in names] + ["race", "sex", "age", "age_range", "invl_no", "rep_dist"]

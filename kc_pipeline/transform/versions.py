@@ -38,9 +38,7 @@ def carry_forward(new: pa.Table, old: pa.Table, key: str, held: Collection[str] 
     return new
 
 
-def _available(
-    new: pa.Table, before: pa.Table, known: pa.ChunkedArray, old: pa.Table, held: Collection[str]
-) -> pa.ChunkedArray:
+def _available(new: pa.Table, before: pa.Table, known: pa.ChunkedArray, old: pa.Table, held: Collection[str]) -> pa.ChunkedArray:
     """Day from which each row was available: never before it was seen, where it is known that it was not there earlier."""
     parts, places = pa.array(sorted(held), pa.string()), (new["month"], "whole")
     was_pulled = [pc.is_in(pc.binary_join_element_wise(new["data_set"], place, "/"), parts) for place in places]
