@@ -100,7 +100,7 @@ class ArcgisTransport:
         self._layers.pop(data_set.id, None)
         layer = self.layer(data_set)
         total = self._count(data_set)
-        return Survey(total, {WHOLE: Held(total, layer.changed_at)} if total else {})
+        return Survey(total, {WHOLE: Held(total, layer.changed_at)} if total else {}, frozenset(layer.resolution))
 
     def pull(self, data_set: DataSet, partition: str, months: Months, held: Held) -> Pulled:
         """Read a layer, as `read_until_agreed` says.
@@ -157,6 +157,10 @@ class ArcgisTransport:
             if found:
                 writer.headers = writer.headers or dict(reply.headers)
                 writer.add_page(reply.wire, "esri", reply.encoding, reply.content, len(found))
+                if ids.issuperset(found):
+                    raise TransientSourceError(
+                        f"{label(data_set)}: a page has only rows that were received before; the server repeats pages"
+                    )
                 ids.update(found)
                 last, empty = max(found), 0
             elif has_more:

@@ -159,6 +159,11 @@ class _DataSetRefresh:
         for attempt in range(_ROUNDS):
             survey = self._transport.survey(data_set, self._months)
             if survey is None:
+                if self._held_partitions():
+                    raise TransientSourceError(
+                        f"{label(data_set)}: was handed over before and is not there now; what was pulled stays. Hand it over again, "
+                        f"or take its place out of the settings"
+                    )
                 refresh.skipped.append(f"{data_set.id}: not handed over")
                 return
             kept = {p: held for p, held in survey.partitions.items() if self._is_kept(p)}
@@ -167,6 +172,8 @@ class _DataSetRefresh:
             for partition in sorted(latest):
                 held, before = kept.get(partition, _NOTHING), latest[partition]
                 why = why_to_pull(partition, held, before, self._open_from if attempt == 0 else None, sweeps=self._sweeps)
+                if why is None and held.rows and before and survey.columns - set(before.resolution):
+                    why = "a column is there again"  # it was pulled while its column was not declared
                 if why is None:
                     continue
                 pulled = self._transport.pull(data_set, partition, self._months, held)

@@ -113,7 +113,7 @@ class SocrataTransport:
         where = joined(filters(data_set))
         if data_set.month_field is None:
             held = self._held(data_set, metadata, where)
-            return Survey(held.rows, {WHOLE: held} if held.rows else {})
+            return Survey(held.rows, {WHOLE: held} if held.rows else {}, frozenset(metadata.resolution))
         column = plain(metadata.resolution[data_set.month_field])
         select = (f"date_trunc_ym({column}) as month", "count(*) as row_count", f"max({data_set.updated_field}) as changed_at")
         for _ in range(PULL_ATTEMPTS):
@@ -126,7 +126,8 @@ class SocrataTransport:
             raise TransientSourceError(
                 f"{label(data_set)}: the months do not add up to the portal's total of {total:,} rows; is it reloading?"
             )
-        return Survey(total, by_partition([(m, n, c or metadata.rows_updated_at) for m, n, c in rows], months))
+        partitions = by_partition([(m, n, c or metadata.rows_updated_at) for m, n, c in rows], months)
+        return Survey(total, partitions, frozenset(metadata.resolution))
 
     def pull(self, data_set: DataSet, partition: str, months: Months, held: Held) -> Pulled:
         """Read a partition, as `read_until_agreed` says.
@@ -169,6 +170,7 @@ class SocrataTransport:
         writer.clear()
         columns = (ROW_ID, *dict.fromkeys(plain(name) for name in metadata.resolution.values()))
         ids: list[pa.ChunkedArray] = []
+        known: set[str] = set()
         while True:
             last = ids[-1][-1].as_py() if ids else None
             keyset = [f":id > {quoted(last)}"] if last is not None and paging == KEYSET else []
@@ -183,6 +185,10 @@ class SocrataTransport:
             writer.requests.append(page.request)
             if not page.ids:
                 return int(pc.count_distinct(pa.chunked_array([c for one in ids for c in one.chunks], pa.string())).as_py())
+            before = len(known)
+            known.update(page.ids.to_pylist())
+            if len(known) == before:  # a small month would be read thousands of times before it exceeded what a page may hold
+                raise TransientSourceError(f"{label(data_set)}: a page holds only rows that were received before; the portal repeats pages")
             ids.append(page.ids)
             writer.headers = writer.headers or dict(page.reply.headers)
             writer.add_page(page.reply.wire, page.page_format, page.reply.encoding, page.reply.content, len(page.ids))

@@ -66,10 +66,12 @@ class Survey:
     Attributes:
         total: its own count of all rows of the feed in the data set.
         partitions: months, 'undated', or 'whole'; those without rows are left out.
+        columns: canonical raw names for which it declares a column now; empty where that is not known before reading.
     """
 
     total: int
     partitions: Mapping[str, Held] = field(default_factory=dict)
+    columns: frozenset[str] = frozenset()
 
 
 class Transport(Protocol):

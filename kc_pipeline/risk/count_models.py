@@ -18,6 +18,7 @@ Floats = npt.NDArray[np.float64]
 POISSON, NB1, NB2 = "poisson", "nb1", "nb2"
 _TOLERANCE, _MOST_STEPS = 1e-10, 100
 _MOST_LOG_MEAN = 30.0
+_LEAST_LOG_MEAN, _MOST_SPREAD = -60.0, 1e4
 
 
 class ConvergenceError(ArithmeticError):
@@ -128,7 +129,7 @@ def _fit_negative_binomial(
     constant, scale = float((weights * gammaln(counts + 1)).sum()), float(weights.sum())
 
     def objective(parameters: Floats) -> tuple[float, Floats]:
-        mean = np.exp(np.minimum(design @ parameters[:-1] + offset, _MOST_LOG_MEAN))
+        mean = np.exp(np.clip(design @ parameters[:-1] + offset, _LEAST_LOG_MEAN, _MOST_LOG_MEAN))
         value, by_log_mean, by_log_dispersion = likelihood(mean, counts, float(np.exp(np.clip(parameters[-1], -20, 20))))
         gradient = np.append(design.T @ (weights * by_log_mean), (weights * by_log_dispersion).sum())
         return -float((weights * value).sum()) / scale, -gradient / scale
@@ -136,7 +137,7 @@ def _fit_negative_binomial(
     # Newton's step of Poisson makes the columns alike in scale, so that few steps are enough.
     mean = np.exp(np.minimum(design @ start + offset, _MOST_LOG_MEAN))
     information = design.T @ (design * (weights * mean)[:, None]) / scale
-    root = np.linalg.cholesky(np.linalg.pinv(information) + 1e-12 * np.eye(len(start)))
+    root = _root(np.linalg.pinv(information) + 1e-12 * np.eye(len(start)))
     spread = _excess(counts, mean, weights, family)
 
     def scaled(free: Floats) -> tuple[float, Floats]:
@@ -149,6 +150,18 @@ def _fit_negative_binomial(
     if not np.isfinite(found.fun):
         raise ConvergenceError(f"{family}: no maximum was found: {found.message}")
     return CountFit(family, start + root @ found.x[:-1], float(np.exp(found.x[-1])), -found.fun * scale - constant, scale)
+
+
+def _root(curvature: Floats) -> Floats:
+    """A square root of a positive definite matrix, or of what is left of one that rounding made indefinite.
+
+    Where columns nearly separate the zeros, steps are kept short in directions of hardly any information.
+    """
+    try:
+        return np.asarray(np.linalg.cholesky(curvature))
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
+        return np.asarray(vectors * np.sqrt(np.clip(values, 0, _MOST_SPREAD)))
 
 
 def _excess(counts: Floats, mean: Floats, weights: Floats, family: str) -> float:

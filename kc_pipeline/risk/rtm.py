@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kc_pipeline.risk.count_models import NB1, POISSON, CountFit, fit_counts
+from kc_pipeline.risk.count_models import NB1, POISSON, ConvergenceError, CountFit, fit_counts
 from kc_pipeline.risk.elastic_net import approximate_cross_validation, cross_validate, fit_path, strength_path
 from kc_pipeline.risk.terrain import Grid, Points, Variable, operationalize
 from kc_pipeline.risk.terrain_model import LEAST_EVENTS
@@ -233,12 +233,15 @@ def _fit_move(
     columns: list[int],
     family: str,
 ) -> CountFit | None:
-    """The model after a move; None if an effect would not be positive."""
+    """The model after a move; None if an effect would not be positive, or no maximum is found (a form that separates the zeros)."""
     if len(columns) > len(chosen):
         pattern = groups | (flags[columns[-1]].astype(np.int64) << len(chosen))
     else:
         pattern = _patterns(flags, columns, len(outcomes.code))
-    fit = _fit_table(pattern, len(columns), outcomes, family)
+    try:
+        fit = _fit_table(pattern, len(columns), outcomes, family)
+    except ConvergenceError:
+        return None
     return fit if (fit.coefficients[1:] > 0).all() else None
 
 

@@ -110,12 +110,14 @@ def fit_terrain_model(
         learn_from: cells whose events are explained; None: all.
 
     Returns:
-        The model; one without terms, which gives every cell the same, where there are fewer than LEAST_EVENTS to learn from.
+        The model; one without terms, which gives every cell the same, where there are fewer than LEAST_EVENTS to learn from,
+        or nothing to hold out: cells of one block only.
     """
     target_years = min(len(past), MOST_TARGET_YEARS)
     cells = np.ones(grid.size, dtype=bool) if learn_from is None else learn_from
     counts = past[:target_years].sum(axis=0)[cells]
-    if counts.sum() < LEAST_EVENTS:
+    folds = block_folds(grid, FOLDS, _FOLD_BLOCK_CELLS, seed)[cells]
+    if counts.sum() < LEAST_EVENTS or len(np.unique(folds)) < 2:
         constant = float(np.log(max(counts.sum(), 0.5) / target_years / len(counts)))
         return TerrainModel((), (), round(constant, PARAMETER_DIGITS), 0.0, 0.0, float(counts.sum()), target_years)
     terms = _all_terms(grid, features, past)
@@ -123,7 +125,6 @@ def fit_terrain_model(
     offset = np.full(len(counts), np.log(target_years))
     strengths = strength_path(design, counts, offset, strengths=_STRENGTHS, weakest=_WEAKEST)
     path = fit_path(design, counts, strengths, offset)
-    folds = block_folds(grid, FOLDS, _FOLD_BLOCK_CELLS, seed)[cells]
     deviance = approximate_cross_validation(design, counts, path, folds, offset)
     best = int(np.argmin(deviance))
     kept = np.flatnonzero(path.coefficients[best] >= 10.0**-PARAMETER_DIGITS)

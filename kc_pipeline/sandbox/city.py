@@ -11,8 +11,9 @@ import shutil
 import sqlite3
 import tempfile
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -33,6 +34,7 @@ from kc_pipeline.sandbox.layout import Layout, lay_out
 from kc_pipeline.sandbox.published import street_texts
 from kc_pipeline.sandbox.records import RecordStore
 from kc_pipeline.sandbox.registers import Registers, fill_registers
+from kc_pipeline.sandbox.revisions import Rates, Revisions
 from kc_pipeline.sandbox.truth import Truth, plant
 
 __all__ = ["ANCHOR_DATE", "CityTruth", "build_city", "built_through", "window_start"]
@@ -87,8 +89,9 @@ def window_start(months: int) -> date:
 
 
 def build_city(
-    folder: Path, *, scale: float = DEFAULT_SCALE, seed: int = DEFAULT_SEED, through: date = ANCHOR_DATE, months: int = DEFAULT_MONTHS
-) -> CityTruth:
+    folder: Path, *, scale: float = DEFAULT_SCALE, seed: int = DEFAULT_SEED, through: date = ANCHOR_DATE, months: int = DEFAULT_MONTHS,
+    revised_since: date = ANCHOR_DATE, rates: Rates | None = None,
+) -> CityTruth:  # fmt: skip
     """Build the city, unless the folder holds exactly this one already.
 
     Args:
@@ -97,6 +100,8 @@ def build_city(
         seed: everything random follows from it.
         through: the city holds what happened before this day, as far as each source had published it by then.
         months: months of events before the anchor date.
+        revised_since: first day on which published rows are corrected or deleted, or new ones held back.
+        rates: how many of them; default: `Rates()`.
 
     Raises:
         ValueError: the scale is out of range, or `through` is not after the first day.
@@ -105,13 +110,14 @@ def build_city(
     if through <= first:
         raise ValueError(f"through is {through}, but the city begins on {first}; give a later day or more months")
     city = CityTruth(folder, seed, scale, first, through)
-    marker = {"version": VERSION, "seed": seed, "scale": scale, "through": through.isoformat(), "months": months}
+    marker: dict[str, object] = {"version": VERSION, "seed": seed, "scale": scale, "through": through.isoformat(), "months": months}
+    marker |= {"revised_since": revised_since.isoformat(), "rates": asdict(rates or Rates())}
     if _read_marker(folder) == marker:
         return city
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _write_city(CityTruth(building, seed, scale, first, through))
+        _write_city(CityTruth(building, seed, scale, first, through), Revisions(revised_since, through, rates or Rates()))
         (building / _MARKER).write_text(json.dumps(marker, indent=2) + "\n")
         _swap_in(building, folder)
     finally:
@@ -144,11 +150,16 @@ def _swap_in(building: Path, folder: Path) -> None:
         building.rename(folder)
 
 
-def _write_city(city: CityTruth) -> None:
-    layout = lay_out(city.scale, city.seed)
-    districts, of_parcel = find_districts(layout)
-    registers = fill_registers(layout, city.scale, city.seed)
-    planted = plant(layout, registers, city.seed)
+@lru_cache(maxsize=1)
+def _what_stands(scale: float, seed: int) -> tuple[Layout, pd.DataFrame, pd.DataFrame, Registers, Truth]:
+    """What does not change from day to day, so that a city that goes on needs to make it once."""
+    layout = lay_out(scale, seed)
+    registers = fill_registers(layout, scale, seed)
+    return layout, *find_districts(layout), registers, plant(layout, registers, seed)
+
+
+def _write_city(city: CityTruth, revisions: Revisions) -> None:
+    layout, districts, of_parcel, registers, planted = _what_stands(city.scale, city.seed)
     store = RecordStore(city.portal)
     published_ground.publish_parcels(store, layout, city.seed)
     published_ground.publish_streets(store, layout)
@@ -158,13 +169,13 @@ def _write_city(city: CityTruth) -> None:
     published_registers.publish_violations(store, layout, city.scale, city.seed, city.through)
     published_registers.publish_dangerous(store, layout, registers, city.seed)
     published_registers.publish_bus_stops(store, planted.spots("bus_stops"), city.seed)
-    events = _write_events(city, store, layout, of_parcel, registers, planted)
+    events = _write_events(city, store, layout, of_parcel, registers, planted, revisions)
     store.close()
     truth_files.write(city.folder / "truth", city.seed, layout, registers, planted, events)
 
 
 def _write_events(
-    city: CityTruth, store: RecordStore, layout: Layout, districts: pd.DataFrame, registers: Registers, planted: Truth
+    city: CityTruth, store: RecordStore, layout: Layout, districts: pd.DataFrame, registers: Registers, planted: Truth, revisions: Revisions
 ) -> pd.DataFrame:
     """Every event in its published and its department form; returns the true place of each."""
     span = (city.scale, city.seed, city.first, city.through)
@@ -173,17 +184,17 @@ def _write_events(
     with closing(sqlite3.connect(city.department)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         reports, draws = incidents.reports(layout, planted, *span)
-        published_police.publish_reports(store, reports, draws, layout, districts, texts, city.through)
+        published_police.publish_reports(store, reports, draws, layout, districts, texts, revisions)
         department.write_reports(connection, reports, draws, layout, districts)
         true_places.append(truth_files.true_places("police_reports", published_police.report_numbers(reports), reports, layout))
         calls, draws = incidents.calls(layout, planted, *span)
         open_calls = find_data_set("calls_911", "4cef-rqti")
-        published_police.publish_calls(store, open_calls, calls, draws, layout, districts, texts, city.through)
+        published_police.publish_calls(store, open_calls, calls, draws, layout, districts, texts, revisions)
         department.write_calls(connection, calls, draws, layout, districts)
         true_places.append(truth_files.true_places("calls_911", published_police.call_numbers(calls), calls, layout))
         connection.commit()
     requests, draws = incidents.requests(layout, planted, *span)
-    published_requests.publish_requests(store, requests, draws, layout, districts, city.through)
+    published_requests.publish_requests(store, requests, draws, layout, districts, revisions)
     true_places.append(truth_files.true_places("requests_311", published_requests.request_ids(requests), requests, layout))
     inspections, draws = incidents.inspections(layout, registers, *span)
     names = published_registers.permit_names(registers, city.seed)

@@ -29,6 +29,7 @@ from kc_pipeline.sandbox.published import (
     with_bad_geocodes,
 )  # fmt: skip
 from kc_pipeline.sandbox.records import RecordStore
+from kc_pipeline.sandbox.revisions import Revisable, Revisions, revise
 
 _SHARES = {"no_nibrs": 0.12, "nibrs_999": 0.01, "no_point": 0.015, "bad_point": 0.006, "no_address": 0.003, "zip_99999": 0.02}
 _STRAY_DATE, _NO_DATE, _TWO_YEARS, _OLD_FORM, _CORNER_AS_CROSSING = 0.0012, 0.0010, 0.0003, 0.12, 0.10
@@ -70,9 +71,11 @@ def rounded_addresses(events: pd.DataFrame, layout: Layout, texts: StreetTexts, 
 
 
 def publish_reports(
-    store: RecordStore, events: pd.DataFrame, draws: DailyDraws, layout: Layout, districts: pd.DataFrame, texts: StreetTexts, through: date
-) -> None:
-    """Put every yearly data set of police reports on the portal: what was published before `through`."""
+    store: RecordStore, events: pd.DataFrame, draws: DailyDraws, layout: Layout, districts: pd.DataFrame, texts: StreetTexts,
+    revisions: Revisions,
+) -> None:  # fmt: skip
+    """Put every yearly data set of police reports on the portal: what was published, revised, by the end of the revisions."""
+    through = revisions.through
     u = [draws.next() for _ in range(10)]
     scripted = events["is_scripted"].to_numpy()
     address, crossing = rounded_addresses(events, layout, texts, u[0], u[1])
@@ -117,7 +120,7 @@ def publish_reports(
     for data_set in _yearly(int(year.min()) if len(year) else through.year, through):
         this = int(data_set.first_month[:4])
         chosen = (year == this) | ((year == this - 1) & also_next)
-        _publish_year(store, data_set, this, persons[chosen], published[out])
+        _publish_year(store, data_set, this, persons[chosen], published[out], revisions)
 
 
 def _yearly(first_year: int, through: date) -> list[DataSet]:
@@ -142,12 +145,15 @@ def _persons(rows: pd.DataFrame, events: pd.DataFrame, draws: DailyDraws, out: F
     persons["age_range"] = ((age // 10 * 10).astype(str).astype(object) + "-") + (age // 10 * 10 + 9).astype(str).astype(object)
     persons["invl_no"] = (person + 1).astype(str).astype(object)
     persons["rep_dist"] = "PJ" + (1000 + (events["node"].to_numpy()[index] * 7) % 9000).astype(str).astype(object)
+    persons["is_scripted"] = events["is_scripted"].to_numpy()[index]
     persons["event"], persons["day"], persons["person"] = index, events["day"].to_numpy()[index], person
     persons["position"] = events["position"].to_numpy()[index]
     return persons, u[4][index]
 
 
-def _publish_year(store: RecordStore, data_set: DataSet, year: int, persons: pd.DataFrame, published: Integers) -> None:
+def _publish_year(
+    store: RecordStore, data_set: DataSet, year: int, persons: pd.DataFrame, published: Integers, revisions: Revisions
+) -> None:
     # The newer of a field's two spellings came in with the data set of 2025.
     names = {raw: found[-1] if year >= 2025 and raw in ("zip_code", "firearm_flag") else found[0] for raw, found in data_set.fields.items()}
     kept = [raw for raw in persons.columns if raw in names] + ["race", "sex", "age", "age_range", "invl_no", "rep_dist"]
@@ -155,18 +161,21 @@ def _publish_year(store: RecordStore, data_set: DataSet, year: int, persons: pd.
     types = {names["reported_at"]: "calendar_date", names["occurred_date"]: "calendar_date", names["point"]: "point", "age": "number"}
     stamp = published[persons["event"].to_numpy()]
     position = persons["position"].to_numpy() * 8 + persons["person"].to_numpy()
-    publish(store, data_set, f"KCPD Crime Data {year}", rows, types, persons["day"].to_numpy(), position, stamp, stamp)
+    found = Revisable(rows, persons["day"].to_numpy(), position, stamp, stamp)
+    fixed = persons["is_scripted"].to_numpy(dtype=bool)
+    found = revise(data_set.id, found, names["reported_at"], names["domestic_flag"], fixed, revisions)
+    publish(store, data_set, f"KCPD Crime Data {year}", found.rows, types, found.day, found.position, found.created, found.updated)
 
 
 def publish_calls(
     store: RecordStore, data_set: DataSet, events: pd.DataFrame, draws: DailyDraws, layout: Layout, districts: pd.DataFrame,
-    texts: StreetTexts, through: date,
+    texts: StreetTexts, revisions: Revisions,
 ) -> None:  # fmt: skip
     """Put the open set of 911 calls on the portal: about eight weeks behind, without coordinates."""
     old, corner, lost = draws.next(), draws.next(), draws.next()
     day, minute = events["day"].to_numpy(), events["minute"].to_numpy()
     published = next_month_day(day + _CALLS_LAG_DAYS, _CALLS_PUBLISHED_ON)
-    out = published < day_number(through)
+    out = published < day_number(revisions.through)
     address, _ = rounded_addresses(events, layout, texts, old, corner)
     address = text_where(events["is_scripted"].to_numpy() | (lost >= 0.004), address)
     of_parcel = districts.iloc[np.maximum(events["parcel"].to_numpy(), 0)]
@@ -181,4 +190,8 @@ def publish_calls(
     rows = pd.DataFrame({data_set.fields[raw][0]: value[out] for raw, value in values.items()}, dtype=object)
     types = {data_set.fields["called_at"][0]: "calendar_date"}
     position = events["position"].to_numpy()[out]
-    publish(store, data_set, "KCPD Dispatched Calls for Service", rows, types, day[out], position, published[out], published[out])
+    found = Revisable(rows, day[out], position, published[out], published[out])
+    fixed = events["is_scripted"].to_numpy()[out]
+    found = revise(data_set.id, found, data_set.fields["called_at"][0], data_set.fields["priority"][0], fixed, revisions)
+    title = "KCPD Dispatched Calls for Service"
+    publish(store, data_set, title, found.rows, types, found.day, found.position, found.created, found.updated)

@@ -15,6 +15,7 @@ from kc_pipeline.sandbox.incident_codes import REQUEST_KINDS
 from kc_pipeline.sandbox.layout import Layout
 from kc_pipeline.sandbox.published import Flags, Texts, choose, local_times, numbers, points, publish, text_where, with_bad_geocodes
 from kc_pipeline.sandbox.records import RecordStore
+from kc_pipeline.sandbox.revisions import Revisable, Revisions, revise
 
 DATA_SET_ID = "d4px-6rwg"
 BULK_CLOSES = (date(2025, 2, 14), date(2025, 9, 5), date(2026, 3, 27))
@@ -33,14 +34,14 @@ def request_ids(events: pd.DataFrame) -> Texts:
 
 
 def publish_requests(
-    store: RecordStore, events: pd.DataFrame, draws: DailyDraws, layout: Layout, districts: pd.DataFrame, through: date
+    store: RecordStore, events: pd.DataFrame, draws: DailyDraws, layout: Layout, districts: pd.DataFrame, revisions: Revisions
 ) -> None:
-    """Put the 311 set on the portal: what was published before `through`, each request as it stood then."""
+    """Put the 311 set on the portal: what was published by the end of the revisions, each request as it stood then."""
     data_set = find_data_set("dumping_complaints", DATA_SET_ID)
     u = [draws.next() for _ in range(8)]
     day, minute, kind = events["day"].to_numpy(), events["minute"].to_numpy(), events["kind"].to_numpy()
     scripted = events["is_scripted"].to_numpy()
-    end = day_number(through)
+    end = day_number(revisions.through)
     published = day + 2 + (u[0] * 6).astype(np.int64)
     is_dumping = np.array([k[3] == "dump" for k in REQUEST_KINDS])[kind]
     resolved = _resolved_days(day, is_dumping, u[1], u[2])
@@ -82,7 +83,10 @@ def publish_requests(
     types = dict.fromkeys((fields["opened_at"][0], fields["resolved_at"][0], "last_updated"), "calendar_date") | {"lat_long": "point"}
     out = published < end
     position = events["position"].to_numpy()
-    publish(store, data_set, "311 Call Center Reported Issues", rows[out], types, day[out], position[out], published[out], updated[out])
+    found = Revisable(rows[out], day[out], position[out], published[out], updated[out])
+    found = revise(data_set.id, found, fields["opened_at"][0], fields["council_district"][0], scripted[out], revisions)
+    title = "311 Call Center Reported Issues"
+    publish(store, data_set, title, found.rows, types, found.day, found.position, found.created, found.updated)
 
 
 def _resolved_days(day: Integers, is_dumping: Flags, u: Floats, v: Floats) -> Integers:

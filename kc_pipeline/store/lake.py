@@ -203,6 +203,11 @@ class Lake:
         stated = next((action["commitInfo"].get("made_from") for action in actions if "commitInfo" in action), None)
         return dict(json.loads(stated or "{}"))
 
+    def made_from_each(self, table: str) -> list[dict[str, object]]:
+        """What the commit of each version of a table says that it was made from, oldest first."""
+        opened = self._open(table)
+        return [] if opened is None else [dict(json.loads(entry.get("made_from", "{}"))) for entry in reversed(opened.history())]
+
     def alterations(self, table: str) -> list[str]:
         """What in the files of a table, of every version, is not as it was committed, a sentence each."""
         entries = [int(path.stem) for path in (self.path(table) / "_delta_log").glob("*.json") if path.stem.isdigit()]

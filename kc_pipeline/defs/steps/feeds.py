@@ -149,9 +149,10 @@ def _clean_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str,
         if shared:  # a report that stands in two yearly sets under different dates
             return _clean_partitions(platform, feed, latest, months | set(shared))
         old = lake.read(clean, partitions=sorted(intact & touched))
-    rows = carry_forward(result.clean, old, TABLES[clean].key[0])
     pulls = {f"{m.data_set}/{m.partition}": m.pull_id for m in manifests}
     account = lake.read("quality/reconciliation", partitions=[feed.name])
+    held = set(pc.binary_join_element_wise(account["data_set"], account["month"], "/").to_pylist())
+    rows = carry_forward(result.clean, old, TABLES[clean].key[0], held)
     untouched = account.filter(pc.invert(pc.is_in(account["month"], pa.array(sorted(months)))))
     cleaned = pa.concat_tables([result.reconciliation, _empty_accounts(feed, manifests, result.reconciliation)])
     accounts = [untouched, _with_content(cleaned, manifests)]

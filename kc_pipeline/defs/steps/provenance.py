@@ -183,8 +183,9 @@ def _verify_cases(platform: Platform) -> Iterator[tuple[str, str]]:
 def replay_clean(platform: Platform, feeds: Sequence[str], folder: Path) -> Iterator[Replayed]:
     """Make the clean tables of some feeds again from raw alone, and compare them with those that are there.
 
-    Pulls are taken in the order in which they were made, so that each row is first seen when it was.  Nothing is asked of
-    any source, and nothing that is kept is touched.
+    Pulls are cleaned in the batches in which they were cleaned, which the lake's log names, so that each row is first seen when
+    it was and by the pull by which it was: a pull that was never cleaned, since one of its feed failed that day, is passed over.
+    Nothing is asked of any source, and nothing that is kept is touched.
 
     Args:
         platform: whose raw pulls and lake.
@@ -193,19 +194,25 @@ def replay_clean(platform: Platform, feeds: Sequence[str], folder: Path) -> Iter
     """
     again = Platform(replace(platform.settings, data_dir=folder), platform.now, platform.progress)
     for feed in feeds:
-        places = [(manifest.data_set, manifest.partition) for manifest in platform.raw.latest_of_feed(feed)]
-        pulls = {place: platform.raw.pulls(feed, *place) for place in places}
-        for generation in range(max((len(each) for each in pulls.values()), default=0)):
-            for (data_set, partition), manifests in pulls.items():
-                if generation < len(manifests):
-                    _link_pull(platform, again, feed, data_set, partition, manifests[generation].pull_id)
-            clean_feed(again, FEEDS[feed])
+        newest = {f"{manifest.data_set}/{manifest.partition}": manifest.pull_id for manifest in platform.raw.latest_of_feed(feed)}
+        linked: set[tuple[str, object]] = set()
+        batches: list[Mapping[str, object]] = [*platform.lake.made_from_each(f"clean/{feed}"), newest]
+        for batch in batches:
+            fresh = {item for item in batch.items() if item[0] in newest} - linked
+            for part, pull_id in sorted(fresh, key=str):
+                data_set, _, partition = part.rpartition("/")
+                _link_pull(platform, again, feed, data_set, partition, str(pull_id))
+            if fresh:
+                clean_feed(again, FEEDS[feed])
+            linked |= fresh
         for table in (f"clean/{feed}", f"quarantine/{feed}"):
             ours, theirs = platform.lake.read(table), again.lake.read(table)
             yield Replayed(table, ours.num_rows, _digest(table, ours), _digest(table, theirs))
 
 
 def _link_pull(platform: Platform, again: Platform, feed: str, data_set: str, partition: str, pull_id: str) -> None:
+    if not platform.raw.folder(feed, data_set, partition).joinpath(pull_id).is_dir():
+        return  # the pull was removed since; `verify` says so
     home = again.raw.folder(feed, data_set, partition)
     home.mkdir(parents=True, exist_ok=True)
     (home / pull_id).symlink_to(platform.raw.folder(feed, data_set, partition) / pull_id, target_is_directory=True)

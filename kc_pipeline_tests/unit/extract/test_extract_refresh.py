@@ -1,6 +1,8 @@
 """What a refresh reads again, what it leaves alone, and how it fails."""
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,6 +95,47 @@ def test_changed_grown_and_vanished_months_are_read_again(fake: FakeSocrata, set
     assert (july.pull_id, july.row_count, read_pull(store, july).num_rows) == ("000002", 0, 0)
     assert [m.row_count for m in store.pulls(*PLACE, "2026-07")] == [1, 0]
     assert refreshed(settings, store).pulled == []
+
+
+@pytest.mark.fault(19)
+def test_a_closed_month_that_was_read_while_a_column_was_missing_is_read_again(
+    fake: FakeSocrata, settings: Settings, store: RawStore
+) -> None:
+    refreshed(settings, store)
+    kind = fake.columns.pop("lat_long")
+    fake.rows[1] = request_row(2, "2026-05-01T00:00:00.000", NEW)
+    assert ("2026-05", "changed at the source") in whys(refreshed(settings, store))
+    fake.columns["lat_long"] = kind
+    assert ("2026-05", "a column is there again") in whys(refreshed(settings, store))
+    assert refreshed(settings, store).pulled == []
+
+
+@pytest.mark.fault(11)
+def test_a_portal_that_repeats_a_small_month_is_found_out_by_its_second_page(
+    portal: ScriptedPortal, fake: FakeSocrata, settings: Settings, store: RawStore
+) -> None:
+    honest = fake.page
+    portal.handlers["/resource/aaaa-1111.csv"] = lambda params: honest({**params, "$where": params["$where"].partition(" and :id >")[0]})
+    with pytest.raises(TransientSourceError, match="repeats pages"):
+        refresh_feed(feed_of(requests_data_set()), settings, store, now, "2026-07", sleep=lambda _: None)
+    assert len(portal.asked("/resource/aaaa-1111.csv")) == 2
+    assert store.partitions(*PLACE) == []
+
+
+def test_a_table_that_was_handed_over_and_is_gone_fails_and_what_was_pulled_stays(
+    fake: FakeSocrata, settings: Settings, store: RawStore, tmp_path: Path
+) -> None:
+    table = DataSet("streetlight_outages", "reports", Transport.DATABASE, {"request_id": ("id",)}, key_field="id")
+    with closing(sqlite3.connect(tmp_path / "department.sqlite")) as connection:
+        connection.executescript("CREATE TABLE reports (id TEXT); INSERT INTO reports VALUES ('1');")
+    settings = replace(settings, department_url=f"sqlite:///{tmp_path / 'department.sqlite'}")
+    assert whys(refreshed(settings, store, table)) == [("whole", "missing")]
+    (tmp_path / "department.sqlite").unlink()
+    with pytest.raises(TransientSourceError, match="reports: was handed over before and is not there now"):
+        refreshed(settings, store, table)
+    kept = store.latest("streetlight_outages", "reports", "whole")
+    assert kept is not None
+    assert kept.row_count == 1
 
 
 def test_an_undated_row_that_gets_a_date_moves(fake: FakeSocrata, settings: Settings, store: RawStore) -> None:

@@ -42,3 +42,19 @@ def test_a_row_with_a_weight_is_that_many_rows(family: str) -> None:
     assert ours.log_likelihood == pytest.approx(whole.log_likelihood, abs=1e-5)
     assert ours.coefficients == pytest.approx(whole.coefficients, abs=1e-5)
     assert ours.observation_count == ROWS
+
+
+@pytest.mark.parametrize("family", [NB1, NB2])
+def test_columns_that_nearly_separate_the_zeros_are_fitted_all_the_same(family: str) -> None:
+    # The cross-table of a small city: every event lies where the third and the fourth column are 1.
+    cells = np.array([
+        [0, 0, 0, 0, 0, 9], [0, 0, 1, 0, 0, 11], [0, 1, 1, 0, 0, 1], [0, 0, 0, 1, 0, 34], [0, 0, 1, 1, 0, 135], [0, 0, 1, 1, 1, 13],
+        [0, 0, 1, 1, 2, 1], [1, 0, 1, 1, 0, 7], [1, 0, 1, 1, 1, 9], [1, 0, 1, 1, 2, 1], [1, 0, 1, 1, 3, 1], [0, 1, 1, 1, 0, 2],
+        [0, 1, 1, 1, 1, 1], [0, 1, 1, 1, 2, 1], [0, 1, 1, 1, 4, 1],
+    ], dtype=float)  # fmt: skip
+    design = np.column_stack([np.ones(len(cells)), cells[:, :4]])
+    fit = fit_counts(family, design, cells[:, 4], cells[:, 5])
+    assert np.isfinite(fit.coefficients).all()
+    assert fit.log_likelihood >= fit_counts(POISSON, design, cells[:, 4], cells[:, 5]).log_likelihood - 1e-6
+    expected = (np.exp(design @ fit.coefficients) * cells[:, 5]).sum()
+    assert expected == pytest.approx((cells[:, 4] * cells[:, 5]).sum(), rel=0.05)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import shapely
 
+from kc_pipeline.risk import terrain_model
 from kc_pipeline.risk.terrain import build_grid
 from kc_pipeline.risk.terrain_model import PAST_CRIME, TerrainModel, block_folds, fit_terrain_model
 
@@ -67,3 +68,9 @@ def test_folds_are_whole_blocks_and_the_same_every_time() -> None:
     assert len(pairs) == 25
     assert set(folds) == {0, 1, 2, 3, 4}
     assert (folds == block_folds(GRID, 5, 20, 0)).all()
+
+
+def test_cells_of_one_fold_hold_nothing_out_and_give_every_cell_the_same() -> None:
+    here = block_folds(GRID, terrain_model.FOLDS, terrain_model._FOLD_BLOCK_CELLS, 0) == 0
+    assert PAST[:, here].sum() > terrain_model.LEAST_EVENTS
+    assert fit_terrain_model(GRID, FEATURES, PAST, learn_from=here).terms == ()

@@ -49,6 +49,28 @@ def test_the_earlier_day_of_being_available_is_kept(reported_before: str, expect
     assert only(carry_forward(pulled_again(police_row()), old, "event_id"))["available_date"] == expected
 
 
+HELD = ["f7wj-ckmw/2026-06"]
+
+
+@pytest.mark.fault(15)
+@pytest.mark.parametrize(
+    ("held", "expected"), [(HELD, date(2026, 7, 9)), ([], date(2026, 6, 19))], ids=["of a month that was held", "backfilled"]
+)
+def test_a_late_row_is_available_from_the_day_on_which_it_was_seen(held: list[str], expected: date) -> None:
+    old = cleaned(police_row(report_number="OTHER"))
+    new = pulled_again(police_row(report_number="OTHER"), police_row(report_number="LATE"))
+    rows = by_key(carry_forward(new, old, "event_id", held), "event_id")
+    assert rows["police_reports:LATE"]["available_date"] == expected
+    assert rows["police_reports:OTHER"]["available_date"] == date(2026, 6, 19)
+
+
+@pytest.mark.fault(16)
+def test_a_late_row_whose_date_is_moved_back_was_not_known_earlier() -> None:
+    late = cleaned(police_row(), pulled_at=datetime(2026, 6, 12, 12, tzinfo=UTC))
+    again = carry_forward(pulled_again(police_row(reported_at="2026-06-01T10:00:00.000")), late, "event_id", HELD)
+    assert only(again)["available_date"] == date(2026, 6, 12)
+
+
 def test_nothing_before_or_nothing_now() -> None:
     table = cleaned(police_row())
     assert carry_forward(table, table.slice(0, 0), "event_id").equals(table)
