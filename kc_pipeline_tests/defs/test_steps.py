@@ -51,8 +51,8 @@ def platform(tmp_path: Path, department: Query) -> Platform:
 def refresh_and_clean(platform: Platform) -> dict[str, dict]:
     """Clean reports by event id after a refresh in which the portal fails."""
     with pytest.raises(SourceError, match="no portal answers"):
-        feeds.refresh_raw(platform, POLICE, "2026-05")
-    feeds.clean_feed(platform, POLICE)
+        feeds.refresh_raw(platform, FEEDS["police_reports"], "2026-05")
+    feeds.clean_feed(platform, FEEDS["police_reports"])
     rows = platform.lake.read("clean/police_reports").to_pylist()
     assert len({row["event_id"] for row in rows}) == len(rows)
     return {row["event_id"].split(":")[1]: row for row in rows}
@@ -96,6 +96,29 @@ def test_raw_pulls_that_are_lost_and_made_again_are_cleaned_again_where_they_dif
     department("update reports set address = '11 ELM ST' where row_id = '4'")
     after = refresh_and_clean(platform)
     assert (after["R3"]["address"], after["R3"]["pull_id"]) == ("11 ELM ST", "000001")
+
+
+@pytest.mark.fault(16)
+@pytest.mark.fault(17)
+def test_a_data_set_that_is_issued_again_under_another_id_is_counted_once(
+    platform: Platform, department: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    department("insert into reports values ('5', 'R4', '2025-05-06 10:00:00', '240', '9 ELM ST', '2025-05-06')")
+    assert set(refresh_and_clean(platform)) == {"R1", "R2", "R3", "R4"}
+    named_anew = tuple(replace(d, id="reports_2") if d.id == "reports" else d for d in POLICE.data_sets)
+    monkeypatch.setitem(FEEDS, "police_reports", replace(POLICE, data_sets=named_anew))
+    assert set(refresh_and_clean(platform)) == {"R1", "R2", "R3", "R4"}, "nothing goes before the new one is there"
+    department("alter table reports rename to reports_2")
+    department("delete from reports_2 where row_id = '5'")
+    after = refresh_and_clean(platform)
+    assert {number: row["source_row_count"] for number, row in after.items()} == {"R1": 2, "R2": 1, "R3": 1}
+    account = platform.lake.read("quality/reconciliation", partitions=["police_reports"]).to_pylist()
+    assert {row["data_set"] for row in account} == {"reports_2"}
+    assert sum(row["good_count"] for row in account) == 4
+    version = platform.lake.version("clean/police_reports")
+    refresh_and_clean(platform)
+    assert platform.lake.version("clean/police_reports") == version
+    assert platform.raw.latest("police_reports", "reports", "2025-05") is not None, "what was pulled before stays in the raw store"
 
 
 def test_nothing_new_means_no_commit(platform: Platform) -> None:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.own_rules import REGISTER_FLOORS
+from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.drifts import check_drift
+from kc_pipeline.defs.steps.feeds import newest_pulls
 from kc_pipeline.defs.steps.frames import read_frame
 
 if TYPE_CHECKING:
@@ -156,7 +158,7 @@ def _pulls_of(platform: Platform, feed: str) -> "pd.DataFrame":
     import pandas as pd
 
     rows = []
-    for manifest in platform.raw.latest_of_feed(feed):
+    for manifest in newest_pulls(platform, FEEDS[feed]).values():
         place = (feed, manifest.data_set, manifest.partition)
         earlier = platform.raw.pulls(*place)[:-1] if int(manifest.pull_id) > 1 else []
         largest = max((pull.row_count for pull in earlier), default=0)

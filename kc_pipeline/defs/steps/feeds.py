@@ -61,7 +61,7 @@ def clean_feed(platform: Platform, feed: Feed) -> CleanReport:
     are gone.  The account is written last, so a run that dies in between is simply done again.
     """
     lake = platform.lake
-    latest = {(m.data_set, m.partition): m for m in platform.raw.latest_of_feed(feed.name)}
+    latest = newest_pulls(platform, feed)
     commits: list[Commit] = []
     for months in _batches(feed, _stale_partitions(platform, feed, latest), {month for _, month in latest}):
         platform.progress(f"clean {feed.name}: {months[0]} to {months[-1]}" if len(months) > 1 else f"clean {feed.name}: {months[0]}")
@@ -77,10 +77,20 @@ def clean_partitions_again(platform: Platform, feed: Feed, months: set[str]) -> 
         feed: a feed.
         months: months (YYYY-MM), or 'undated'.
     """
-    latest = {(m.data_set, m.partition): m for m in platform.raw.latest_of_feed(feed.name)}
+    latest = newest_pulls(platform, feed)
     parts = {part for _, part in latest if part in months or part == "whole"}
     for batch in _batches(feed, parts, {part for _, part in latest}):
         _clean_partitions(platform, feed, latest, set(batch))
+
+
+def newest_pulls(platform: Platform, feed: Feed) -> "dict[tuple[str, str], Manifest]":
+    """(Data set, partition) -> its newest pull, of the data sets that the catalogue names.
+
+    A data set that was issued again under another id is in the catalogue under the new one alone: what was pulled under the old
+    one stays in the raw store, and counts no more.
+    """
+    named = {data_set.id for data_set in feed.data_sets}
+    return {(m.data_set, m.partition): m for m in platform.raw.latest_of_feed(feed.name) if m.data_set in named}
 
 
 def _stale_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str, str], "Manifest"]) -> set[str]:
@@ -97,6 +107,9 @@ def _stale_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str,
         if (row := account.get((data_set, month))) is None
         or (row["pull_id"], row["content_sha256"], row["code_version"]) != (manifest.pull_id, manifest.content_sha256(), CODE_VERSION)
     }
+    retired = {month for data_set, month in account if data_set not in {d.id for d in feed.data_sets}}
+    if retired and {data_set for data_set, _ in latest} - {data_set for data_set, _ in account}:
+        stale |= retired  # what the data set is called now has been pulled
     intact, listed = platform.lake.intact_partitions(table), platform.lake.partitions(table)
     if feed.kind == "reference":
         return stale if "" in intact else {month for _, month in latest}
@@ -128,7 +141,8 @@ def _clean_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str,
 
     lake = platform.lake
     manifests = [manifest for (_, month), manifest in sorted(latest.items()) if month in months]
-    raw = pa.concat_tables([read_pull(platform.raw, manifest) for manifest in manifests], promote_options="permissive")
+    pages = [read_pull(platform.raw, manifest) for manifest in manifests]
+    raw = pa.concat_tables(pages, promote_options="permissive") if pages else pa.table({})
     result = CLEANERS[feed.name](raw)
     clean, quarantine = f"clean/{feed.name}", f"quarantine/{feed.name}"
     intact = lake.intact_partitions(clean)
