@@ -41,6 +41,10 @@ PRELOADED = [
 ]
 
 
+# Tests that start many processes: too long to be asked of every mutant.
+_NOT_ASKED = "not kill and not side_by_side and not postgresql and not crashes"
+
+
 class Group(NamedTuple):
     """Modules that belong together, and the tests that are asked, the most likely to notice first."""
 
@@ -148,7 +152,19 @@ def run_tests(folder: str, tests: tuple[str, ...]) -> None:
     sys.dont_write_bytecode = True
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
         code = pytest.main(
-            ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow", *(f"{TESTS}/{test}" for test in tests)]
+            [
+                "-x",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "-p",
+                "no:xdist",
+                "-m",
+                "not slow",
+                "-k",
+                _NOT_ASKED,
+                *(f"{TESTS}/{test}" for test in tests),
+            ]
         )
     os._exit(int(code))
 
@@ -216,7 +232,9 @@ class Workshop:
             whole = target.read_text()
             try:
                 target.write_text(mutant.code() or "")
-                return outcome(str(copy), tests, limit_s)
+                result = outcome(str(copy), tests, limit_s)
+                print("." if result == "failed" else result[0], end="", file=sys.stderr, flush=True)
+                return result
             finally:
                 target.write_text(whole)
                 self._copies.put(copy)

@@ -58,6 +58,7 @@ def run(as_of: datetime | None, source: str | None, scale: float, recordings: Pa
     from kc_pipeline.defs.answers import NoEventError, day_after_newest_event
     from kc_pipeline.defs.resources import Platform, utc_now
     from kc_pipeline.defs.run import run_once
+    from kc_pipeline.defs.steps.alerts import notifier, run_alerts, state_alerts
     from kc_pipeline.sandbox.city import ANCHOR_DATE
     from kc_pipeline.sandbox.replay import RecordingError
     from kc_pipeline.sandbox.serving import city_clock, day_of_city, open_source
@@ -78,6 +79,7 @@ def run(as_of: datetime | None, source: str | None, scale: float, recordings: Pa
             wanted = day_after_newest_event if settings.source == "replay" and as_of is None else day
             with _dagster_instance(settings) as instance:
                 result = run_once(platform, wanted, instance)
+            notifier(platform).tell([*run_alerts("kc run", result.failures), *state_alerts(platform)])
             status.update("read what was published")
             report.print_run(console, platform, result, time.monotonic() - started)
     except Timeout:

@@ -6,6 +6,7 @@ Nothing below `cli` and `defs` reads the environment or the clock; they are hand
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 SOURCES = ("sandbox", "live", "replay")
 SANDBOX_PORT = 8765
@@ -33,6 +34,11 @@ class Settings:
         is_decisions_file_named: whether it was named from outside; then it must exist.
         soda_version: which of Socrata's interfaces is asked, '2' (SODA 2.1) or '3' (needs an application token).
         rules_file: rule sets of the nuisance ordinance that stand in for our own; None: ours.
+        notify_webhook: URL to which alerts are posted; None: none. Often a secret itself: never printed.
+        notify_smtp: mail server, 'smtp://user@host:587' or 'smtps://...'; None: no mail is sent.
+        notify_from: address that alerts come from.
+        notify_to: addresses that get them, comma-separated.
+        notify_password: of the mail server's user; never printed.
     """
 
     source: str
@@ -49,6 +55,11 @@ class Settings:
     is_decisions_file_named: bool
     rules_file: Path | None = None
     soda_version: str = "2"
+    notify_webhook: str | None = field(default=None, repr=False)
+    notify_smtp: str | None = None
+    notify_from: str = ""
+    notify_to: str = ""
+    notify_password: str | None = field(default=None, repr=False)
 
     @property
     def raw_dir(self) -> Path:
@@ -94,6 +105,11 @@ def load_settings(environ: Mapping[str, str], source: str | None = None) -> Sett
     soda_version = environ.get("KC_SODA", "2")
     if soda_version not in SODA_VERSIONS:
         raise ValueError(f"KC_SODA is {soda_version!r}; use one of {', '.join(SODA_VERSIONS)}")
+    smtp, addresses = environ.get("KC_NOTIFY_SMTP"), [environ.get("KC_NOTIFY_FROM", ""), environ.get("KC_NOTIFY_TO", "")]
+    if smtp and not (smtp.startswith(("smtp://", "smtps://")) and all(addresses)):
+        raise ValueError("KC_NOTIFY_SMTP is smtp://user@host:587 or smtps://user@host:465, with KC_NOTIFY_FROM and KC_NOTIFY_TO beside it")
+    if smtp and urlsplit(smtp).password is not None:
+        raise ValueError("KC_NOTIFY_SMTP holds a password; put it into KC_NOTIFY_PASSWORD")
     return Settings(
         source=source,
         data_dir=data_dir,
@@ -109,4 +125,9 @@ def load_settings(environ: Mapping[str, str], source: str | None = None) -> Sett
         is_decisions_file_named=bool(environ.get("KC_DECISIONS")),
         rules_file=Path(environ["KC_RULES"]) if environ.get("KC_RULES") else None,
         soda_version=soda_version,
+        notify_webhook=environ.get("KC_NOTIFY_WEBHOOK") or None,
+        notify_smtp=smtp or None,
+        notify_from=addresses[0],
+        notify_to=addresses[1],
+        notify_password=environ.get("KC_NOTIFY_PASSWORD"),
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from kc_pipeline.defs.alerts import build_alert_sensors
 from kc_pipeline.defs.assets.bi import BI_ASSETS, BI_CHECKS
 from kc_pipeline.defs.assets.clean import CLEAN_ASSETS
 from kc_pipeline.defs.assets.core import CORE_ASSETS
@@ -31,7 +32,7 @@ def build_defs(*, platform: Platform | None = None, environ: Mapping[str, str] |
         asset_checks=[*ASSET_CHECKS, *BI_CHECKS],
         jobs=[ingest_job, marts_job],
         schedules=[build_schedule(is_on)],
-        sensors=[build_automation_sensor(is_on)],
+        sensors=[build_automation_sensor(is_on), *build_alert_sensors(platform, is_on)],
         resources={"platform": dg.ResourceDefinition.hardcoded_resource(platform)},
         executor=dg.in_process_executor,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from kc_pipeline.defs.alerts import said_of_failure
 from kc_pipeline.defs.automation import month_range_tags
 from kc_pipeline.defs.build import build_defs
 from kc_pipeline.defs.resources import Platform
@@ -81,10 +82,7 @@ def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
     failures = {}
     for event in result.all_events:
         if event.is_step_failure:
-            data = event.step_failure_data
-            said = data.user_failure_data.description if data.user_failure_data else None
-            cause = data.error.cause or data.error if data.error else None
-            failures[str(event.step_key)] = said or (cause.message.strip() if cause else "unknown error")
+            failures[str(event.step_key)] = said_of_failure(event)
     return failures
 
 

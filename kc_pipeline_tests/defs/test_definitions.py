@@ -42,7 +42,8 @@ def test_jobs_schedule_and_sensor_exist() -> None:
 def test_one_switch_starts_schedule_and_automation() -> None:
     on = build_defs(environ={"KC_SCHEDULES": "on"})
     assert [s.default_status for s in on.schedules] == [dg.DefaultScheduleStatus.RUNNING]
-    assert [s.default_status for s in on.sensors] == [dg.DefaultSensorStatus.RUNNING]
+    assert {s.default_status for s in on.sensors} == {dg.DefaultSensorStatus.RUNNING}
+    assert len(on.sensors) == 3
 
 
 @pytest.mark.parametrize("key", sorted(GRAPH.get_all_asset_keys()), ids=lambda key: key.to_user_string())
