@@ -76,6 +76,11 @@ class Settings:
         """Folder of the case ledger and the evidence packets."""
         return self.data_dir / "cases"
 
+    @property
+    def address_memory_dir(self) -> Path:
+        """Folder of the address texts that were parsed before; may be deleted at any time."""
+        return self.data_dir / "parsed_addresses"
+
     def at_portal(self, base_url: str) -> "Settings":
         """The same settings, with both portals at a base URL (a local portal serves both protocols)."""
         return replace(self, socrata_url=base_url, arcgis_url=f"{base_url}/arcgis/rest/services")

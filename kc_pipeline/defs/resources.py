@@ -14,6 +14,7 @@ from kc_pipeline.settings import Settings
 if TYPE_CHECKING:
     from kc_pipeline.extract.guard import Guards
     from kc_pipeline.extract.raw import RawStore
+    from kc_pipeline.places.address_memory import AddressMemory
     from kc_pipeline.store.lake import Lake
     from kc_pipeline.store.warehouse import Warehouse
 
@@ -57,6 +58,13 @@ class Platform:
         from kc_pipeline.store.lake import Lake
 
         return Lake(self.settings.lake_dir)
+
+    @cached_property
+    def address_memory(self) -> "AddressMemory":
+        """Address texts that were parsed before."""
+        from kc_pipeline.places.address_memory import AddressMemory
+
+        return AddressMemory(self.settings.address_memory_dir)
 
     @cached_property
     def warehouse(self) -> "Warehouse":

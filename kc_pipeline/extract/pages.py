@@ -131,7 +131,16 @@ def read_records(content: bytes) -> list[dict[str, Any]]:
 def text_table(records: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Records as text columns, in the order in which their names first appear."""
     names = dict.fromkeys(name for record in records for name in record)
-    return pa.table({name: pa.array([as_text(record.get(name)) for record in records], pa.string()) for name in names})
+    return pa.table({name: _text_column([record.get(name) for record in records]) for name in names})
+
+
+def _text_column(values: list[Any]) -> pa.Array:
+    """Values as text, like `as_text`; at once where all of them are text or missing, as most columns are."""
+    try:
+        column = pa.array(values, pa.string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array([as_text(value) for value in values], pa.string())
+    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
 
 
 def as_text(value: object) -> str | None:

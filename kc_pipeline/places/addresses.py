@@ -9,11 +9,16 @@ The grammar is our own.  General parsers of United States addresses label words 
 well, but have no notion of blocks and of the city's numbered terraces and trafficways.
 """
 
+import hashlib
 import re
-from functools import lru_cache
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+
+from kc_pipeline.places import address_memory
 
 _STREET_TYPES = {
     "ALY": "ALY", "ALLEY": "ALY",
@@ -137,11 +142,22 @@ def standardize(addresses: pd.Series) -> pd.DataFrame:
         number (Int64) and is_range (bool); see `Address`.
     """
     codes, distinct = pd.factorize(addresses)
-    parts = pd.DataFrame([*map(parse_address, distinct), _NOTHING], columns=list(Address._fields))
-    texts = ["kind", "key", "block_key", "street", "cross_street"]
-    parts = parts.astype({**dict.fromkeys(texts, "str"), "number": "Int64"})
-    parts = parts.rename(columns={"kind": "address_kind", "key": "address_key"})
+    known = address_memory.parts_of(pd.Index(distinct), _parser_digest(), lambda texts: _parts(map(parse_address, texts)))
+    parts = pd.concat([known, _parts([_NOTHING])], ignore_index=True)
     return parts.iloc[codes].set_axis(addresses.index)
+
+
+def _parts(parsed: Iterable[Address]) -> pd.DataFrame:
+    parts = pd.DataFrame(list(parsed), columns=list(Address._fields))
+    texts = ["kind", "key", "block_key", "street", "cross_street"]
+    parts = parts.astype({**dict.fromkeys(texts, "str"), "number": "Int64", "is_range": "bool"})
+    return parts.rename(columns={"kind": "address_kind", "key": "address_key"})
+
+
+@cache
+def _parser_digest() -> str:
+    """Digest of this module's text: all that the parts of an address depend on beside the address."""
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 
 
 @lru_cache(maxsize=400_000)

@@ -137,10 +137,13 @@ def with_districts(places: pd.DataFrame, districts: pd.DataFrame) -> pd.DataFram
         districts: rows of clean/districts.
     """
     columns = {"neighborhood": "neighborhood", "council_district": "council_district", "patrol_division": "division"}
-    points = project(places["longitude"].fillna(0.0), places["latitude"].fillna(0.0))
+    asked = places[["longitude", "latitude"]].astype(float).fillna(0.0)
+    codes = asked.groupby(["longitude", "latitude"], sort=False).ngroup().to_numpy()
+    distinct = asked[~asked.duplicated()]  # many events share a point: a block's, or an address's
+    points = project(distinct["longitude"], distinct["latitude"])
     named = {}
     for kind, column in columns.items():
         of_kind = districts[districts["district_kind"] == kind]
         found = PolygonIndex(of_kind["district_name"], of_kind["geometry"]).containing(points)
-        named[column] = pd.Series(found, index=places.index, dtype="str").where(places["latitude"].notna())
+        named[column] = pd.Series(found[codes], index=places.index, dtype="str").where(places["latitude"].notna())
     return places.assign(**named)

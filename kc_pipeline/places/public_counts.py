@@ -19,6 +19,12 @@ def complete_quarters(as_of: date, lag_days: int) -> list[pd.Period]:
     return [newest - back for back in reversed(range(QUARTERS_SHOWN))]
 
 
+def first_day_shown(as_of: date, lag_days: Mapping[str, int]) -> date:
+    """First day of the oldest quarter shown of any feed; earlier events are not counted."""
+    first: date = min(complete_quarters(as_of, lag)[0].start_time.date() for lag in lag_days.values())
+    return first
+
+
 def count_by_neighborhood(
     events: pd.DataFrame, located: pd.DataFrame, districts: pd.DataFrame, lag_days: Mapping[str, int], as_of: date
 ) -> pd.DataFrame:
@@ -36,7 +42,9 @@ def count_by_neighborhood(
         city_event_count (missing where it would tell), sorted by quarter, feed and neighborhood.  Quarters in which a feed has
         no events at all are left out: no records are no zeros.
     """
-    known = events[pd.to_datetime(events["available_date"]) <= pd.Timestamp(as_of)].reset_index(drop=True)
+    day = pd.to_datetime(events["report_date"])
+    is_shown = (pd.to_datetime(events["available_date"]) <= pd.Timestamp(as_of)) & (day >= pd.Timestamp(first_day_shown(as_of, lag_days)))
+    known = events[is_shown].reset_index(drop=True)
     placed = with_districts(_positions(known, located), districts)
     names = sorted({*districts.loc[districts["district_kind"] == "neighborhood", "district_name"], NOWHERE})
     quarter = pd.PeriodIndex(pd.to_datetime(known["report_date"]), freq="Q")

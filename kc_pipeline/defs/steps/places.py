@@ -1,7 +1,9 @@
 """The core tables: where events happened, which businesses there are, and which events belong to them."""
 
+from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, TypeVar
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.tables import TABLES
@@ -13,11 +15,23 @@ if TYPE_CHECKING:
 
     from kc_pipeline.store.lake import Commit
 
+_R = TypeVar("_R")
 _ATTRIBUTION_INPUTS = (
     "event_id", "feed", "month", "report_date", "available_date", "category", "address", "address_precision", "parcel_id",
     "latitude", "longitude",
 )  # fmt: skip
 _ADDRESS_REGISTERS = ("parcels", "property_violations", "dangerous_buildings", "business_licenses", "food_permits")
+
+
+def _remembering_addresses(step: Callable[[Platform], _R]) -> Callable[[Platform], _R]:
+    """A step that parses only address texts that no run has parsed before."""
+
+    @wraps(step)
+    def remembering(platform: Platform) -> _R:
+        with platform.address_memory.in_use():
+            return step(platform)
+
+    return remembering
 
 
 def read_address_registers(platform: Platform) -> "dict[str, pd.DataFrame]":
@@ -32,6 +46,7 @@ def read_address_registers(platform: Platform) -> "dict[str, pd.DataFrame]":
     return registers
 
 
+@_remembering_addresses
 def build_gazetteer(platform: Platform) -> "Commit":
     """core/gazetteer from the registers and the exact addresses of 311."""
     from kc_pipeline.places import gazetteer
@@ -49,6 +64,7 @@ def place_on_blocks(platform: Platform) -> "Commit":
     return write_table(platform, "core/block_places", blocks.place_on_blocks(*(read_frame(platform, table) for table in inputs)), inputs)
 
 
+@_remembering_addresses
 def build_businesses(platform: Platform) -> "tuple[Commit, ...]":
     """core/businesses, core/business_review and core/business_decisions: made together, for a decision moves a business.
 
@@ -130,6 +146,7 @@ def register_snapshot_date(platform: Platform) -> date | None:
     return max((datetime.fromisoformat(moment).astimezone(ZoneInfo(TIME_ZONE)).date() for moment in received), default=None)
 
 
+@_remembering_addresses
 def build_business_parcels(platform: Platform) -> "Commit":
     """core/business_parcels from the businesses and where they stand."""
     from kc_pipeline.places import businesses
@@ -139,6 +156,7 @@ def build_business_parcels(platform: Platform) -> "Commit":
     return write_table(platform, "core/business_parcels", rows, inputs)
 
 
+@_remembering_addresses
 def locate_addresses(platform: Platform) -> "Commit":
     """core/located_addresses: every address text of the event feeds, located once."""
     import pandas as pd

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kc_pipeline.extract.geometry import esri_shapes, read_points, read_shapes
-from kc_pipeline.extract.pages import GEOMETRY, PageError, read_csv, read_page
+from kc_pipeline.extract.pages import GEOMETRY, PageError, as_text, read_csv, read_page, text_table
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
 
@@ -141,3 +141,14 @@ def test_csv_that_ends_within_quotes_is_refused(text: str) -> None:
 
 def test_a_quote_within_an_unquoted_cell_is_a_letter() -> None:
     assert read_csv(b'a,b\n5" pipe,2\n').to_pylist() == [{"a": '5" pipe', "b": "2"}]
+
+
+TEXT_OR_NOTHING = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+ANYTHING = TEXT_OR_NOTHING | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.lists(st.integers(), max_size=2)
+
+
+@given(st.lists(TEXT_OR_NOTHING, max_size=6) | st.lists(ANYTHING, max_size=6))
+def test_a_column_taken_at_once_is_the_same_as_value_by_value(values: list[object]) -> None:
+    column = text_table([{"row": "1", "value": value} for value in values] or [{"value": ""}])["value"]
+    assert column.type == pa.string()
+    assert column.to_pylist() == [as_text(value) for value in values or [""]]

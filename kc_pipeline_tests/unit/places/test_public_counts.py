@@ -5,7 +5,8 @@ from datetime import date, timedelta
 import pandas as pd
 import shapely
 
-from kc_pipeline.places.public_counts import NOWHERE, complete_quarters, count_by_neighborhood
+from kc_pipeline.places.businesses import with_districts
+from kc_pipeline.places.public_counts import NOWHERE, complete_quarters, count_by_neighborhood, first_day_shown
 
 AS_OF = date(2026, 7, 1)
 WEST, EAST = shapely.box(-94.60, 39.0, -94.55, 39.2), shapely.box(-94.55, 39.0, -94.50, 39.2)
@@ -78,3 +79,23 @@ def test_a_quarter_without_records_is_not_a_quarter_of_zeros() -> None:
     assert set(rows["feed"]) == {"calls_911"}
     assert set(rows["quarter"]) == {"2026-Q2"}
     assert counted(events(20, date(2026, 7, 1), -94.58)).empty
+
+
+def test_events_before_the_first_day_shown_need_not_be_read() -> None:
+    first = first_day_shown(AS_OF, {"calls_911": 0, "police_reports": 56})
+    assert first == date(2023, 4, 1)
+    shown = events(30, first, -94.58, "police_reports")
+    older = events(50, first - timedelta(days=1), -94.58, "police_reports")
+    pd.testing.assert_frame_equal(counted(shown, older, lag=56), counted(shown, lag=56))
+    assert by_name(counted(shown, lag=56))["West"] == 30
+
+
+def test_each_of_many_events_at_one_point_gets_its_district() -> None:
+    places = pd.DataFrame(
+        {"longitude": [-94.52, -94.58, None, -94.52, -94.58], "latitude": [39.1, 39.1, None, 39.1, None]}, index=[4, 4, 2, 0, 9]
+    )
+    found = with_districts(places, DISTRICTS)["neighborhood"]
+    assert found.index.tolist() == [4, 4, 2, 0, 9]
+    assert found.where(found.notna(), None).tolist()[:2] == ["East", "West"]
+    assert found.isna().tolist() == [False, False, True, False, True]
+    assert found.iloc[3] == "East"
