@@ -14,6 +14,7 @@ import shapely
 
 from kc_pipeline.places.geometry import PolygonIndex, project, project_shapes
 from kc_pipeline.places.locate import locate
+from kc_pipeline.places.locations import parcels_at
 
 TIED = ("EXACT", "NEAR")
 # A point that events of more addresses than this share is a geocoder's default, not a place.
@@ -137,14 +138,12 @@ def _by_point(located: pd.DataFrame, index: PolygonIndex, block_places: pd.DataF
     """
     usable = located.groupby(["longitude", "latitude"])["address"].transform("nunique") <= MOST_ADDRESSES_AT_A_POINT
     located = located[usable]
-    distinct, back = np.unique(project(located["longitude"], located["latitude"]), axis=0, return_inverse=True)
-    holding = pd.Series(index.containing(distinct)[back], index=located.index, dtype="str")
-    beside, metres = index.only_neighbor(distinct)
-    near = pd.Series(beside[back], index=located.index, dtype="str")
+    found_at = parcels_at(located, index)
+    holding, near = found_at["holding"], found_at["neighbor"]
     addressed = pd.Index(block_places.loc[block_places["placed_by"] == "address", "parcel_id"].dropna().unique())
     has_number = located["address_kind"] == "numbered"
-    holding, near = (found.mask(has_number & (addressed.get_indexer(found) >= 0)) for found in (holding, near.mask(holding.notna())))
-    return holding, near, pd.Series(metres[back], index=located.index)
+    holding, near = (found.mask(has_number & (addressed.get_indexer(found) >= 0)) for found in (holding, near))
+    return holding, near, found_at["distance_m"]
 
 
 def _metres_off(events: pd.DataFrame, row: np.ndarray, shapes: np.ndarray) -> pd.Series:
