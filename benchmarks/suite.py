@@ -19,6 +19,7 @@ does, beyond what the boundary rule explains.
 import argparse
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -249,6 +250,7 @@ def main() -> int:
     unknown = set(asked.only.split(",")) - set(JOBS)
     if unknown:
         parser.error(f"no job {', '.join(sorted(unknown))}; there are {', '.join(JOBS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a database server that was started is stopped
     suite = Suite(Inputs((asked.folder / asked.size).resolve(), *SIZES[asked.size]), asked.repeats, asked.engines)
     print(f"Size {asked.size}: scale {suite.inputs.scale}, long history {suite.inputs.months} months; {os.cpu_count()} cores", flush=True)
     works: dict[str, Callable[[], None]] = {

@@ -18,7 +18,7 @@ WITH held AS (
   FROM points p JOIN parcels b ON {intersects}
 ), near AS (
   SELECT p.event_id, min(b.parcel_id) AS parcel_id
-  FROM (SELECT * FROM points WHERE event_id NOT IN (SELECT event_id FROM held)) p JOIN parcels b ON {within}
+  FROM (SELECT * FROM points q WHERE NOT EXISTS (SELECT 1 FROM held h WHERE h.event_id = q.event_id)) p JOIN parcels b ON {within}
   GROUP BY p.event_id HAVING count(*) = 1
 )
 SELECT p.event_id, coalesce(h.parcel_id, n.parcel_id) AS parcel_id, h.parcel_id IS NULL AND n.parcel_id IS NOT NULL AS is_near
@@ -55,10 +55,10 @@ def duckdb_spatial(inputs: Path, out: Path, _url: str) -> None:
 def sedona(inputs: Path, out: Path, _url: str) -> None:
     """SedonaDB."""
     try:
-        import sedona.db
+        import sedonadb
     except ImportError:
-        raise MissingError("SedonaDB is not installed (pip install 'sedonadb')") from None
-    context = sedona.db.connect()
+        raise MissingError("SedonaDB is not installed (see benchmarks/engines.txt)") from None
+    context = sedonadb.connect()
     context.read_parquet(str(inputs / "points_metres.parquet")).to_view("points_file")
     context.read_parquet(str(inputs / "parcels_metres.parquet")).to_view("parcels_file")
     context.sql("SELECT event_id, east_m, north_m, ST_Point(east_m, north_m) AS geom FROM points_file").to_memtable().to_view("points")
@@ -70,13 +70,13 @@ def sedona(inputs: Path, out: Path, _url: str) -> None:
     ).to_memtable().to_view("held")
     context.sql("SELECT p.* FROM points p LEFT ANTI JOIN held h ON h.event_id = p.event_id").to_memtable().to_view("rest")
     context.sql(
-        "SELECT p.event_id, min(b.parcel_id) AS parcel_id FROM rest p"
+        "SELECT p.event_id, min(b.parcel_id) AS parcel_id FROM rest p"  # noqa: S608 - our own number
         f" JOIN parcels b ON ST_DWithin(b.geom, p.geom, {NEAR_M}.0) GROUP BY p.event_id HAVING count(*) = 1"
     ).to_memtable().to_view("near")
-    context.sql("SELECT * FROM held WHERE place = 1").to_view("first")
+    context.sql("SELECT * FROM held WHERE place = 1").to_view("held_first")
     found = context.sql(
         "SELECT p.event_id, coalesce(h.parcel_id, n.parcel_id) AS parcel_id, h.parcel_id IS NULL AND n.parcel_id IS NOT NULL AS is_near"
-        " FROM points p LEFT JOIN first h ON h.event_id = p.event_id LEFT JOIN near n ON n.event_id = p.event_id"
+        " FROM points p LEFT JOIN held_first h ON h.event_id = p.event_id LEFT JOIN near n ON n.event_id = p.event_id"
     )
     found.to_pandas().to_parquet(out / "attribution.parquet", index=False)
 

@@ -7,42 +7,46 @@ JOB is one of JOBS; INPUTS the folder of the Parquet files, or a data folder; OU
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 
+if TYPE_CHECKING:
+    from kc_pipeline.places.locations import Locations
+
 
 def attribute(inputs: Path, out: Path) -> None:
     """The parcel that holds each point, else the only one within 5 m."""
-    from kc_pipeline.places.geometry import PolygonIndex
-    from kc_pipeline.places.locations import parcels_at
-
-    points = pd.read_parquet(inputs / "points.parquet", columns=["event_id", "longitude", "latitude"])
-    parcels = pd.read_parquet(inputs / "parcels.parquet")
-    found = parcels_at(points, PolygonIndex(parcels["parcel_id"], parcels["geometry"]))
-    write_found(points["event_id"], found["holding"], found["neighbor"], out)
+    find(inputs, out, None)
 
 
 def attribute_warm(inputs: Path, out: Path) -> None:
-    """The same, from the location dimension that an earlier run kept."""
-    from kc_pipeline.places.locations import look_up
-
-    points = pd.read_parquet(inputs / "points.parquet", columns=["event_id", "longitude", "latitude"])
-    found = look_up(points, pd.read_parquet(out / "locations.parquet"))
-    write_found(points["event_id"], found["holding"], found["neighbor"], out)
+    """The same, with the rows of kept/locations that an earlier run left."""
+    find(inputs, out, pd.read_parquet(out / "locations.parquet"))
 
 
 def keep_locations(inputs: Path, out: Path) -> None:
-    """What `attribute_warm` finds: the dimension of the points, as an earlier day would have left it."""
-    from kc_pipeline.places.geometry import PolygonIndex
-    from kc_pipeline.places.locations import parcels_at
+    """What `attribute_warm` begins with: kept/locations as an earlier run of the same parcels left it."""
+    find(inputs, out, None).rows.to_parquet(out / "locations.parquet", index=False)
 
-    points = pd.read_parquet(inputs / "points.parquet", columns=["longitude", "latitude"]).drop_duplicates()
-    parcels = pd.read_parquet(inputs / "parcels.parquet")
-    found = parcels_at(points, PolygonIndex(parcels["parcel_id"], parcels["geometry"]))
-    pd.concat([points, found], axis="columns").to_parquet(out / "locations.parquet", index=False)
+
+def find(inputs: Path, out: Path, known: pd.DataFrame | None) -> "Locations":
+    """Place the points and write what was found."""
+    from kc_pipeline.places.geometry import PolygonIndex
+    from kc_pipeline.places.locations import Locations
+
+    def index() -> PolygonIndex:
+        parcels = pd.read_parquet(inputs / "parcels.parquet")
+        return PolygonIndex(parcels["parcel_id"], parcels["geometry"])
+
+    points = pd.read_parquet(inputs / "points.parquet", columns=["event_id", "longitude", "latitude"])
+    locations = Locations(known)
+    found = locations.at(points, index)
+    write_found(points["event_id"], found["holding_parcel_id"], found["neighbor_parcel_id"], out)
+    return locations
 
 
 def write_found(event_id: pd.Series, holding: pd.Series, neighbor: pd.Series, out: Path) -> None:
