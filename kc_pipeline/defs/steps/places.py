@@ -164,7 +164,8 @@ def attribute_events(platform: Platform) -> "Commit":
     parcels = platform.lake.versions(["clean/parcels"])
     is_of_these = platform.lake.made_from("kept/locations") == parcels
     locations = Locations(read_frame(platform, "kept/locations") if is_of_these else None)
-    rows = attribution.attribute_events(events, *(read_frame(platform, table) for table in inputs), locations)
+    located, stands, lots, blocks = (read_frame(platform, table) for table in inputs)
+    rows = attribution.attribute_events(events, located, stands, lots, blocks, locations)
     if locations.added:
         write_table(platform, "kept/locations", locations.rows, ["clean/parcels"])
     return write_table(platform, "core/event_attribution", rows, [*(f"clean/{feed}" for feed in EVENT_FEEDS), *inputs])
