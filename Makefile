@@ -4,7 +4,7 @@ BIN := .venv/bin
 # A worker per core; the tests of a file stay together, since they share its fixtures.
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: run dev test test-all lint validate audit clean
+.PHONY: run dev test test-all lint validate audit bench clean
 
 run: .venv/installed
 	$(BIN)/kc run
@@ -26,6 +26,15 @@ lint: .venv/installed-dev
 validate: .venv/installed
 	$(BIN)/dagster definitions validate -w workspace.yaml
 
+# Ours beside the alternatives; BENCH="--size small --only J1,J4" for less.
+bench: .venv/installed-dev .venv-engines/installed
+	$(BIN)/python benchmarks/suite.py --engines .venv-engines/bin/python $(BENCH)
+
+.venv-engines/installed: benchmarks/engines.txt
+	$(PYTHON) -m venv .venv-engines
+	.venv-engines/bin/pip install --quiet --disable-pip-version-check -r benchmarks/engines.txt
+	touch $@
+
 # Known weaknesses of the pinned versions, from PyPI's advisories; fails where one is found or cannot be looked up.
 audit:
 	$(PYTHON) -m venv .venv-audit
@@ -42,4 +51,4 @@ audit:
 	touch $@
 
 clean:
-	rm -rf .venv .venv-audit build *.egg-info
+	rm -rf .venv .venv-audit .venv-engines build *.egg-info

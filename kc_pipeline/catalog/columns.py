@@ -303,6 +303,10 @@ _ALL = (
     Column("match_score", _T.NUMBER, "How well the parcel is known, 0 to 1; 0 where there is none."),
     Column("runner_up_parcel_id", _T.TEXT, "The best other parcel that any evidence names."),
     Column("runner_up_score", _T.NUMBER, "How well that evidence speaks for it, 0 to 1."),
+    Column(
+        "holding_parcel_id", _T.TEXT, "The parcel that holds the point; of several the one with the nearest centroid, then the lowest id."
+    ),
+    Column("neighbor_parcel_id", _T.TEXT, "Where no parcel holds the point: the only one within 5 m of it."),
     Column("candidates", _T.TEXT, "Parcels that came into question, best first: 'parcel 123 (0.95, why); ...'."),
     Column("suggested_parcel_id", _T.TEXT, "The best of the candidates."),
     Column("file_line", _T.INTEGER, "Line of the file of decisions, 1 being its header.", False, minimum=2),

@@ -155,6 +155,10 @@ _TABLES = (
          "name_match", "candidate_count", "parcel_id", "latitude", "longitude", "error_radius_m", "position_method"),
     ),
     Table(
+        "kept/locations", "one point at which an event was placed among the parcels", ("longitude", "latitude"),
+        ("longitude", "latitude", "holding_parcel_id", "neighbor_parcel_id", "distance_m"),
+    ),
+    Table(
         "core/businesses", "one business: same name, licence or permit at the same place", ("business_id",),
         ("business_id", "business_parcel_id", "parcel_id", "business_name", "business_types", "license_ids", "permit_numbers", "valid_until", "is_active",
          "match_method", "match_score", "runner_up_parcel_id", "runner_up_score", "address_key", "block_key", *_PLACE),

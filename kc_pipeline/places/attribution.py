@@ -6,7 +6,7 @@ of the places without a business stays unattributed; an event known to a corner 
 place's.  The shares of each event, the unattributed one included, sum to one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ import shapely
 
 from kc_pipeline.places.geometry import PolygonIndex, project, project_shapes
 from kc_pipeline.places.locate import locate
+from kc_pipeline.places.locations import Locations
 
 TIED = ("EXACT", "NEAR")
 # A point that events of more addresses than this share is a geocoder's default, not a place.
@@ -56,7 +57,12 @@ def locate_addresses(events: pd.DataFrame, gazetteer: pd.DataFrame) -> pd.DataFr
 
 
 def attribute_events(
-    events: pd.DataFrame, located: pd.DataFrame, business_parcels: pd.DataFrame, parcels: pd.DataFrame, block_places: pd.DataFrame
+    events: pd.DataFrame,
+    located: pd.DataFrame,
+    business_parcels: pd.DataFrame,
+    parcels: pd.DataFrame,
+    block_places: pd.DataFrame,
+    locations: Locations | None = None,
 ) -> pd.DataFrame:
     """Shares of each event at business places.
 
@@ -68,6 +74,7 @@ def attribute_events(
         business_parcels: rows of core/business_parcels.
         parcels: rows of clean/parcels.
         block_places: rows of core/block_places.
+        locations: points already placed among these parcels; those that are placed here are added to it.
 
     Returns:
         Frame in the columns of core/event_attribution, sorted by event_id and place: rows at a business place, and one
@@ -80,7 +87,7 @@ def attribute_events(
     place = place.rename(columns={"parcel_id": "address_parcel"}).reindex(pd.MultiIndex.from_frame(events[keys]))
     events = pd.concat([events.drop(columns="block_key", errors="ignore"), place.set_axis(events.index)], axis="columns")
     events["exclusion_reason"] = _exclusion_reason(events)
-    tied = _tie_to_place(events, business_parcels, parcels, block_places)
+    tied = _tie_to_place(events, business_parcels, parcels, block_places, locations or Locations())
     rest = events[~events.index.isin(tied.index)]
     shared = _share_over_block(rest, business_parcels, block_places)
     rows = pd.concat([tied, shared, _unattributed(rest, shared, block_places)], ignore_index=True)
@@ -97,7 +104,9 @@ def _exclusion_reason(events: pd.DataFrame) -> pd.Series:
     return reason
 
 
-def _tie_to_place(events: pd.DataFrame, business_parcels: pd.DataFrame, parcels: pd.DataFrame, block_places: pd.DataFrame) -> pd.DataFrame:
+def _tie_to_place(
+    events: pd.DataFrame, business_parcels: pd.DataFrame, parcels: pd.DataFrame, block_places: pd.DataFrame, locations: Locations
+) -> pd.DataFrame:
     """Events tied to one parcel or address, whether a business stands there or not; indexed as `events`."""
     exact = events[events["address_precision"] == "exact"]
     known = parcels.dropna(subset="parcel_id").drop_duplicates("parcel_id").set_index("parcel_id")
@@ -108,7 +117,7 @@ def _tie_to_place(events: pd.DataFrame, business_parcels: pd.DataFrame, parcels:
     by_address = np.where(bare >= 0, len(known) + bare, by_address)
     rest = exact[(by_key < 0) & (by_address < 0) & exact["latitude"].notna().to_numpy()]
     shapes = project_shapes(shapely.from_wkb(known["geometry"].to_numpy(dtype=object)))
-    holding, near, metres = _by_point(rest, PolygonIndex.of_shapes(known.index, shapes), block_places)
+    holding, near, metres = _by_point(rest, locations, lambda: PolygonIndex.of_shapes(known.index, shapes), block_places)
     candidates = {"parcel_key": by_key, "equal_address": by_address}
     for name, found in (("point_in_polygon", holding), ("near_parcel", near)):
         candidates[name] = known.index.get_indexer(found.reindex(exact.index))
@@ -116,20 +125,22 @@ def _tie_to_place(events: pd.DataFrame, business_parcels: pd.DataFrame, parcels:
     first = (named >= 0).argmax(axis=1)
     place = named[np.arange(len(exact)), first]
     names = np.concatenate(["parcel:" + known.index.to_numpy(object), "address:" + bare_addresses.to_numpy(object), [None]])
-    names[~np.isin(names.astype(str), business_parcels["business_parcel_id"].to_numpy(str))] = None
+    names[pd.Index(business_parcels["business_parcel_id"].to_numpy(object)).get_indexer(names) < 0] = None
     method = np.array(list(candidates), dtype=object)[first]
     tied = exact.assign(
         business_parcel_id=pd.array(names[place], dtype="str"),
         attribution_method=method,
         precision=np.where(method == "near_parcel", "NEAR", "EXACT"),
-        distance_m=_metres_off(exact, np.where(place < len(known), place, -1), shapes).fillna(metres.reindex(exact.index)),
+        distance_m=_metres_off(exact, np.where(place < len(known), place, -1), shapes).fillna(metres.reindex(exact.index).astype(float)),
         candidate_count=(np.diff(np.sort(named, axis=1), prepend=-1, axis=1) > 0).sum(axis=1),
         weight=1.0,
     )
     return tied[place >= 0]
 
 
-def _by_point(located: pd.DataFrame, index: PolygonIndex, block_places: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:
+def _by_point(
+    located: pd.DataFrame, locations: Locations, index: Callable[[], PolygonIndex], block_places: pd.DataFrame
+) -> tuple[pd.Series, pd.Series, pd.Series]:
     """Parcel that holds each event's point, else the only one within a few metres, and how far that is.
 
     Points that many addresses share are not used.  Where the event names a house number, and registers know other ones for
@@ -137,14 +148,12 @@ def _by_point(located: pd.DataFrame, index: PolygonIndex, block_places: pd.DataF
     """
     usable = located.groupby(["longitude", "latitude"])["address"].transform("nunique") <= MOST_ADDRESSES_AT_A_POINT
     located = located[usable]
-    distinct, back = np.unique(project(located["longitude"], located["latitude"]), axis=0, return_inverse=True)
-    holding = pd.Series(index.containing(distinct)[back], index=located.index, dtype="str")
-    beside, metres = index.only_neighbor(distinct)
-    near = pd.Series(beside[back], index=located.index, dtype="str")
+    found_at = locations.at(located, index)
+    holding, near = found_at["holding_parcel_id"], found_at["neighbor_parcel_id"]
     addressed = pd.Index(block_places.loc[block_places["placed_by"] == "address", "parcel_id"].dropna().unique())
     has_number = located["address_kind"] == "numbered"
-    holding, near = (found.mask(has_number & (addressed.get_indexer(found) >= 0)) for found in (holding, near.mask(holding.notna())))
-    return holding, near, pd.Series(metres[back], index=located.index)
+    holding, near = (found.mask(has_number & (addressed.get_indexer(found) >= 0)) for found in (holding, near))
+    return holding, near, found_at["distance_m"]
 
 
 def _metres_off(events: pd.DataFrame, row: np.ndarray, shapes: np.ndarray) -> pd.Series:

@@ -5,7 +5,9 @@ overlapping parcels belongs to the polygon whose centroid is nearest, then to th
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,13 @@ from pyproj import Transformer
 
 from kc_pipeline.catalog.geography import GEOGRAPHIC_CRS, PROJECTED_CRS
 
+_Predicate = Literal["intersects", "dwithin"]
+
 NEAR_M = 5.0
+# Two threads pay from so many points on; more than two were not measured.
+_THREADS, _WORTH_THREADS = 2, 20_000
+_CELL_M = 500.0
+_MANY_POINTS = 20
 
 
 @cache
@@ -82,12 +90,16 @@ class PolygonIndex:
         found = np.full(len(points), None, dtype=object)
         if not len(self._shapes) or not len(points):
             return found
-        geometries = shapely.points(points)
-        point, polygon = self._tree.query(geometries, predicate="intersects")
-        hits = pd.DataFrame({"point": point, "id": self._ids[polygon]})
-        hits["to_centroid"] = shapely.distance(geometries[point], shapely.centroid(self._shapes[polygon]))
-        first = hits.sort_values(["point", "to_centroid", "id"]).drop_duplicates("point")
-        found[first["point"].to_numpy()] = first["id"].to_numpy()
+        point, polygon = self._query(points, "intersects")
+        held_by_one = _only_pairs(point)
+        found[point[held_by_one]] = self._ids[polygon[held_by_one]]
+        shared = np.flatnonzero(~np.isin(point, point[held_by_one]))
+        if len(shared):
+            point, polygon = point[shared], polygon[shared]
+            hits = pd.DataFrame({"point": point, "id": self._ids[polygon]})
+            hits["to_centroid"] = shapely.distance(shapely.points(points[point]), shapely.centroid(self._shapes[polygon]))
+            nearest = hits.sort_values(["point", "to_centroid", "id"]).drop_duplicates("point")
+            found[nearest["point"].to_numpy()] = nearest["id"].to_numpy()
         return found
 
     def only_neighbor(self, points: np.ndarray, within_m: float = NEAR_M) -> tuple[np.ndarray, np.ndarray]:
@@ -99,11 +111,44 @@ class PolygonIndex:
         distance = np.full(len(points), np.nan)
         if not len(self._shapes) or not len(points):
             return found, distance
-        geometries = shapely.points(points)
-        point, polygon = self._tree.query(geometries, predicate="dwithin", distance=within_m)
+        point, polygon = self._query(points, "dwithin", within_m)
         hits = pd.DataFrame({"point": point, "polygon": polygon, "id": self._ids[polygon]})
-        alone = hits[hits.groupby("point")["id"].transform("nunique") == 1].drop_duplicates("point")
-        where = alone["point"].to_numpy()
+        single = _only_pairs(point)
+        shared = hits[~hits["point"].isin(point[single])]
+        # A parcel published in several pieces is one neighbor, by its first piece.
+        pieces = shared[shared.groupby("point")["id"].transform("nunique") == 1].sort_values(["point", "polygon"]).drop_duplicates("point")
+        alone = pd.concat([hits.iloc[single], pieces])
+        where, polygon = alone["point"].to_numpy(), alone["polygon"].to_numpy()
         found[where] = alone["id"].to_numpy()
-        distance[where] = shapely.distance(geometries[where], self._shapes[alone["polygon"].to_numpy()])
+        distance[where] = shapely.distance(shapely.points(points[where]), self._shapes[polygon])
         return found, distance
+
+    def _query(self, points: np.ndarray, predicate: _Predicate, distance: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs of point and polygon, by position.
+
+        Points that lie near each other are asked one after the other, so that the tree's nodes stay in the processor's cache;
+        the search runs in threads, since it does not hold the interpreter.  Few polygons (districts) ask for the points that
+        they hold: each is prepared once for all of them.
+        """
+        if predicate == "intersects" and len(self._shapes) * _MANY_POINTS < len(points):
+            polygon, point = shapely.STRtree(shapely.points(points)).query(self._shapes, predicate=predicate)
+            return point, polygon
+        order = np.lexsort(np.floor(points / _CELL_M).T)
+        parts = [part for part in np.array_split(order, _THREADS if len(points) >= _WORTH_THREADS else 1) if len(part)]
+
+        def ask(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            point, polygon = self._tree.query(shapely.points(points[part]), predicate=predicate, distance=distance)
+            return part[point], polygon
+
+        if len(parts) == 1:
+            return ask(parts[0])
+        self._tree.query(shapely.points(points[:1]))  # the tree is built at its first query: not by two threads at once
+        with ThreadPoolExecutor(len(parts)) as threads:
+            answers = list(threads.map(ask, parts))
+        return np.concatenate([point for point, _ in answers]), np.concatenate([polygon for _, polygon in answers])
+
+
+def _only_pairs(point: np.ndarray) -> np.ndarray:
+    """Positions of the pairs whose point stands in no other pair."""
+    _, first, count = np.unique(point, return_index=True, return_counts=True)
+    return np.asarray(first[count == 1])

@@ -86,6 +86,7 @@ def publish_reports(
     x = np.where(crossing, layout.nodes["x"].to_numpy()[node], ((face["x0"] + face["x1"]) / 2).to_numpy())
     y = np.where(crossing, layout.nodes["y"].to_numpy()[node], ((face["y0"] + face["y1"]) / 2).to_numpy())
     longitude, latitude = with_bad_geocodes(*to_degrees(x, y), u[2], _SHARES["bad_point"], ~scripted)
+    has_point, plain = scripted | (u[9] < 1 - _SHARES["no_point"]), {"latitude": latitude, "longitude": longitude}
     kind = events["kind"].to_numpy()
     of_parcel = districts.iloc[parcel]
     nibrs = np.array([k.nibrs for k in REPORT_KINDS], dtype=object)[kind]
@@ -108,7 +109,9 @@ def publish_reports(
             "address": text_where(scripted | (u[9] >= _SHARES["no_address"]), address), "zip_code": zip_code, "city": "KANSAS CITY",
             "domestic_flag": np.where(np.array([k.domestic for k in REPORT_KINDS])[kind], "true", "false"),
             "firearm_flag": np.where(firearm, "true", "false"),
-            "point": text_where(scripted | (u[9] < 1 - _SHARES["no_point"]), points(longitude, latitude)),
+            # Sets up to 2016 give a point as two numbers.
+            **{name: text_where(has_point, np.round(value, 6).astype(str).astype(object)) for name, value in plain.items()},
+            "point": text_where(has_point, points(longitude, latitude)),
         },
         dtype=object,
     )  # fmt: skip
@@ -158,7 +161,8 @@ def _publish_year(
     names = {raw: found[-1] if year >= 2025 and raw in ("zip_code", "firearm_flag") else found[0] for raw, found in data_set.fields.items()}
     kept = [raw for raw in persons.columns if raw in names] + ["race", "sex", "age", "age_range", "invl_no", "rep_dist"]
     rows = persons[kept].rename(columns=names)
-    types = {names["reported_at"]: "calendar_date", names["occurred_date"]: "calendar_date", names["point"]: "point", "age": "number"}
+    types = {names["reported_at"]: "calendar_date", names["occurred_date"]: "calendar_date", "age": "number"}
+    types |= {names[raw]: kind for raw, kind in (("point", "point"), ("latitude", "number"), ("longitude", "number")) if raw in names}
     stamp = published[persons["event"].to_numpy()]
     position = persons["position"].to_numpy() * 8 + persons["person"].to_numpy()
     found = Revisable(rows, persons["day"].to_numpy(), position, stamp, stamp)

@@ -169,12 +169,23 @@ def locate_addresses(platform: Platform) -> "Commit":
 
 
 def attribute_events(platform: Platform) -> "Commit":
-    """core/event_attribution: every event's share at business parcels, or what remains of it."""
+    """core/event_attribution: every event's share at business parcels, or what remains of it; and kept/locations.
+
+    The points that were placed before are kept in kept/locations, so that only new ones reach the parcels' geometry.  They are
+    of use while the parcels stay the same; when these change, all are placed anew.
+    """
     from kc_pipeline.places import attribution
+    from kc_pipeline.places.locations import Locations
 
     events = attribution.distinct_events([read_frame(platform, f"clean/{feed}", attribution_columns(feed)) for feed in EVENT_FEEDS])
     inputs = ["core/located_addresses", "core/business_parcels", "clean/parcels", "core/block_places"]
-    rows = attribution.attribute_events(events, *(read_frame(platform, table) for table in inputs))
+    parcels = platform.lake.versions(["clean/parcels"])
+    is_of_these = platform.lake.made_from("kept/locations") == parcels
+    locations = Locations(read_frame(platform, "kept/locations") if is_of_these else None)
+    located, stands, lots, blocks = (read_frame(platform, table) for table in inputs)
+    rows = attribution.attribute_events(events, located, stands, lots, blocks, locations)
+    if locations.added:
+        write_table(platform, "kept/locations", locations.rows, ["clean/parcels"])
     return write_table(platform, "core/event_attribution", rows, [*(f"clean/{feed}" for feed in EVENT_FEEDS), *inputs])
 
 
