@@ -10,6 +10,7 @@ from pathlib import Path
 SOURCES = ("sandbox", "live", "replay")
 SANDBOX_PORT = 8765
 SODA_VERSIONS = ("2", "3")
+EXECUTORS = ("in_process", "multiprocess", "docker", "k8s", "dask")
 _LIVE_SOCRATA = "https://data.kcmo.org"
 _LIVE_ARCGIS = "https://mapd.kcmo.org/kcgis/rest/services"
 
@@ -33,6 +34,7 @@ class Settings:
         is_decisions_file_named: whether it was named from outside; then it must exist.
         soda_version: which of Socrata's interfaces is asked, '2' (SODA 2.1) or '3' (needs an application token).
         rules_file: rule sets of the nuisance ordinance that stand in for our own; None: ours.
+        executor: where the steps of a run launched by Dagster are carried out, one of EXECUTORS.
     """
 
     source: str
@@ -49,6 +51,7 @@ class Settings:
     is_decisions_file_named: bool
     rules_file: Path | None = None
     soda_version: str = "2"
+    executor: str = "in_process"
 
     @property
     def raw_dir(self) -> Path:
@@ -94,6 +97,9 @@ def load_settings(environ: Mapping[str, str], source: str | None = None) -> Sett
     soda_version = environ.get("KC_SODA", "2")
     if soda_version not in SODA_VERSIONS:
         raise ValueError(f"KC_SODA is {soda_version!r}; use one of {', '.join(SODA_VERSIONS)}")
+    executor = environ.get("KC_EXECUTOR", "in_process")
+    if executor not in EXECUTORS:
+        raise ValueError(f"KC_EXECUTOR is {executor!r}; use one of {', '.join(EXECUTORS)}")
     return Settings(
         source=source,
         data_dir=data_dir,
@@ -109,4 +115,5 @@ def load_settings(environ: Mapping[str, str], source: str | None = None) -> Sett
         is_decisions_file_named=bool(environ.get("KC_DECISIONS")),
         rules_file=Path(environ["KC_RULES"]) if environ.get("KC_RULES") else None,
         soda_version=soda_version,
+        executor=executor,
     )
