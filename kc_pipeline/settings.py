@@ -35,6 +35,7 @@ class Settings:
         soda_version: which of Socrata's interfaces is asked, '2' (SODA 2.1) or '3' (needs an application token).
         rules_file: rule sets of the nuisance ordinance that stand in for our own; None: ours.
         executor: where the steps of a run launched by Dagster are carried out, one of EXECUTORS.
+        dask_address: Dask scheduler that attributes events, 'local' for two workers on this machine; None: no cluster.
     """
 
     source: str
@@ -52,6 +53,7 @@ class Settings:
     rules_file: Path | None = None
     soda_version: str = "2"
     executor: str = "in_process"
+    dask_address: str | None = None
 
     @property
     def raw_dir(self) -> Path:
@@ -116,4 +118,5 @@ def load_settings(environ: Mapping[str, str], source: str | None = None) -> Sett
         rules_file=Path(environ["KC_RULES"]) if environ.get("KC_RULES") else None,
         soda_version=soda_version,
         executor=executor,
+        dask_address=environ.get("KC_DASK_ADDRESS") or None,
     )

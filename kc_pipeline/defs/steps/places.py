@@ -156,8 +156,33 @@ def attribute_events(platform: Platform) -> "Commit":
 
     events = attribution.distinct_events([read_frame(platform, f"clean/{feed}", attribution_columns(feed)) for feed in EVENT_FEEDS])
     inputs = ["core/located_addresses", "core/business_parcels", "clean/parcels", "core/block_places"]
-    rows = attribution.attribute_events(events, *(read_frame(platform, table) for table in inputs))
+    frames = [read_frame(platform, table) for table in inputs]
+    if platform.settings.dask_address is None:
+        rows = attribution.attribute_events(events, *frames)
+    else:
+        rows = _attribute_on_cluster(platform, events, frames)
     return write_table(platform, "core/event_attribution", rows, [*(f"clean/{feed}" for feed in EVENT_FEEDS), *inputs])
+
+
+def _attribute_on_cluster(platform: Platform, events: "pd.DataFrame", frames: "list[pd.DataFrame]") -> "pd.DataFrame":
+    """The same rows from the Dask cluster that the settings name; parts lie beside the lake while it works."""
+    import tempfile
+    from pathlib import Path
+
+    from distributed import Client, LocalCluster
+
+    from kc_pipeline.places.distributed import attribute_on_cluster
+
+    address, registers = (
+        platform.settings.dask_address,
+        dict(zip(("located", "business_parcels", "parcels", "block_places"), frames, strict=True)),
+    )
+    with tempfile.TemporaryDirectory(prefix="attribution-", dir=platform.settings.data_dir) as folder:
+        if address != "local":
+            with Client(address) as client:
+                return attribute_on_cluster(events, registers, Path(folder), client)
+        with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+            return attribute_on_cluster(events, registers, Path(folder), client)
 
 
 def attribution_columns(feed: str) -> list[str]:
