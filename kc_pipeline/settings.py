@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 SOURCES = ("sandbox", "live", "replay")
 SANDBOX_PORT = 8765
 SODA_VERSIONS = ("2", "3")
+EXECUTORS = ("in_process", "multiprocess", "docker", "k8s", "dask")
 _LIVE_SOCRATA = "https://data.kcmo.org"
 _LIVE_ARCGIS = "https://mapd.kcmo.org/kcgis/rest/services"
 
@@ -39,6 +40,8 @@ class Settings:
         notify_from: address that alerts come from.
         notify_to: addresses that get them, comma-separated.
         notify_password: of the mail server's user; never printed.
+        executor: where the steps of a run launched by Dagster are carried out, one of EXECUTORS.
+        dask_address: Dask scheduler that attributes events, 'local' for two workers on this machine; None: no cluster.
     """
 
     source: str
@@ -60,6 +63,8 @@ class Settings:
     notify_from: str = ""
     notify_to: str = ""
     notify_password: str | None = field(default=None, repr=False)
+    executor: str = "in_process"
+    dask_address: str | None = None
 
     @property
     def raw_dir(self) -> Path:
@@ -115,6 +120,9 @@ def load_settings(environ: Mapping[str, str], source: str | None = None) -> Sett
         raise ValueError("KC_NOTIFY_SMTP is smtp://user@host:587 or smtps://user@host:465, with KC_NOTIFY_FROM and KC_NOTIFY_TO beside it")
     if smtp and urlsplit(smtp).password is not None:
         raise ValueError("KC_NOTIFY_SMTP holds a password; put it into KC_NOTIFY_PASSWORD")
+    executor = environ.get("KC_EXECUTOR", "in_process")
+    if executor not in EXECUTORS:
+        raise ValueError(f"KC_EXECUTOR is {executor!r}; use one of {', '.join(EXECUTORS)}")
     return Settings(
         source=source,
         data_dir=data_dir,
@@ -135,4 +143,6 @@ def load_settings(environ: Mapping[str, str], source: str | None = None) -> Sett
         notify_from=addresses[0],
         notify_to=addresses[1],
         notify_password=environ.get("KC_NOTIFY_PASSWORD"),
+        executor=executor,
+        dask_address=environ.get("KC_DASK_ADDRESS") or None,
     )

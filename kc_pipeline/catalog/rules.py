@@ -89,7 +89,7 @@ def _rules_of(table: Table) -> tuple[Rule, ...]:
     feed = table.name.partition("/")[2]
     own: tuple[Rule, ...] = ()
     if table.layer == "clean":
-        own = (*EVERY_CLEAN_TABLE, *(EVERY_EVENT_TABLE if feed in EVENT_FEEDS else ()), *OF_FEED[feed])
+        own = (*EVERY_CLEAN_TABLE, *(EVERY_EVENT_TABLE if feed in EVENT_FEEDS else ()), *OF_FEED.get(feed, ()))
     rules = (*_derived(table), *own, *OF_TABLE.get(table.name, ()))
     names = [rule.name for rule in rules]
     if len(names) != len(set(names)):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.columns import EVENT_FEEDS, Column, Type  # noqa: F401 - entries describe their own columns with Type
 
 Fields = Mapping[str, tuple[str, ...]]
 
@@ -69,6 +69,19 @@ class DataSet:
 
 
 @dataclass(frozen=True)
+class FeedTable:
+    """The clean table of a register that brings its contract along; `catalog/tables.py` adds where each row came from.
+
+    Attributes:
+        grain: what one row is.
+        columns: names of columns that `catalog/columns.py` has, and columns of the feed's own; the first is `record_id`, the key.
+    """
+
+    grain: str
+    columns: tuple[str | Column, ...]
+
+
+@dataclass(frozen=True)
 class Feed:
     """One feed: what it is, who publishes it, when it counts as stale.
 
@@ -81,6 +94,7 @@ class Feed:
         stale_after_days: days without a new row after which it is stale; None: never.
         data_sets: where it is read from.
         yearly_since: first year of a feed that gets a new data set every year; None: one that does not.
+        table: its clean table, of a register; None: it stands in `catalog/tables.py`.
     """
 
     name: str
@@ -91,6 +105,7 @@ class Feed:
     stale_after_days: int | None
     data_sets: tuple[DataSet, ...]
     yearly_since: int | None = None
+    table: FeedTable | None = None
 
     @property
     def usual_lag_days(self) -> int:

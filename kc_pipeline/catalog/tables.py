@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 
 from kc_pipeline.catalog.columns import COLUMNS, EVENT_FEEDS, WINDOWS_DAYS, Column, count_column, covered_column, weighted_column
+from kc_pipeline.catalog.sources import REFERENCE_SOURCES, Feed
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Table:
         name: 'layer/thing'.
         grain: what one row is.
         key: columns whose values together occur once.
-        column_names: names in `columns.COLUMNS`, in order.
+        column_names: names in `columns.COLUMNS`, or of columns that a feed of `catalog/sources.py` brings along, in order.
         partition: column whose values are the replaceable parts of the table, or None.
         owner: team that answers for it.
         volatile: columns that may differ between two runs on the same data (left out of canonical bytes).
@@ -33,7 +34,7 @@ class Table:
     @property
     def columns(self) -> tuple[Column, ...]:
         """The table's columns, in order."""
-        return tuple(COLUMNS[name] for name in self.column_names)
+        return tuple(_FEED_COLUMNS[name] if name in _FEED_COLUMNS else COLUMNS[name] for name in self.column_names)
 
     @property
     def layer(self) -> str:
@@ -90,6 +91,37 @@ _REFERENCE: dict[str, tuple[str, tuple[str, ...]]] = {
     "dangerous_buildings": ("one report of a dangerous building", ("record_id", "case_status", "opened_date", "resolved_date", "parcel_id", *_PLACE)),
     "bus_stops": ("one bus stop", ("record_id", "stop_id", "stop_name", "has_shelter", "has_light", *_PLACE[2:])),
 }  # fmt: skip
+
+
+def feed_columns(feeds: tuple[Feed, ...]) -> dict[str, Column]:
+    """Columns that feeds bring along, by name.
+
+    Raises:
+        ValueError: a feed's table does not begin with record_id, names a column that is nowhere described, or describes one
+            that exists; the message names feed and column.
+    """
+    own: dict[str, Column] = {}
+    for feed in feeds:
+        for column in feed.table.columns if feed.table else ():
+            if isinstance(column, Column):
+                if column.name in COLUMNS or own.get(column.name, column) != column:
+                    raise ValueError(f"{feed.name}: column {column.name!r} is described already; name it as a text, or choose another name")
+                own[column.name] = column
+            elif column not in COLUMNS:
+                raise ValueError(f"{feed.name}: column {column!r} is described nowhere; write Column({column!r}, ...) in its table")
+        if feed.table and feed.table.columns[:1] != ("record_id",):
+            raise ValueError(f"{feed.name}: the first column of its table must be 'record_id', the key of a register")
+        if feed.table is None and feed.name not in _REFERENCE:
+            raise ValueError(f"{feed.name}: no table; give its entry in kc_pipeline/catalog/sources.py table=FeedTable(...)")
+    return own
+
+
+_FEED_COLUMNS = feed_columns(REFERENCE_SOURCES)
+_REFERENCE |= {
+    feed.name: (feed.table.grain, tuple(c.name if isinstance(c, Column) else c for c in feed.table.columns))
+    for feed in REFERENCE_SOURCES
+    if feed.table
+}
 REFERENCE_FEEDS = tuple(_REFERENCE)
 FEEDS = (*EVENT_FEEDS, *REFERENCE_FEEDS)
 

@@ -14,6 +14,7 @@ from kc_pipeline.defs.assets.marts import MART_ASSETS
 from kc_pipeline.defs.assets.raw import RAW_ASSETS
 from kc_pipeline.defs.automation import build_automation_sensor, build_schedule, ingest_job, marts_job
 from kc_pipeline.defs.checks import ASSET_CHECKS
+from kc_pipeline.defs.executors import find_executor
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.settings import load_settings
 
@@ -34,5 +35,5 @@ def build_defs(*, platform: Platform | None = None, environ: Mapping[str, str] |
         schedules=[build_schedule(is_on)],
         sensors=[build_automation_sensor(is_on), *build_alert_sensors(platform, is_on)],
         resources={"platform": dg.ResourceDefinition.hardcoded_resource(platform)},
-        executor=dg.in_process_executor,
+        executor=find_executor(platform.settings.executor),
     )

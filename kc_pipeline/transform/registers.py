@@ -15,14 +15,14 @@ _NO_NAME = frozenset({"N/A", "NA", "NONE", "SAME", "."})
 
 def clean_licenses(raw: pa.Table) -> CleanResult:
     """Clean business licences: a row per licence class."""
-    ledger = _open("business_licenses", raw, "license_id")
+    ledger = open_register("business_licenses", raw, "license_id")
     rows = ledger.usable
     record_id = _unique_ids(
         "business_licenses", rows, ["license_id", "business_type", "address", "dba_name", "business_name", "valid_until"], 2
     )
     # The portal's names are the wrong way round: its business_name is the name over the door, its dba_name the holder's.
     trade = rows["business_name"].mask(rows["business_name"].str.upper().isin(_NO_NAME))
-    records = _records(rows, record_id).assign(
+    records = place_records(rows, record_id).assign(
         license_id=rows["license_id"],
         business_type=rows["business_type"],
         business_name=trade.fillna(rows["dba_name"]),
@@ -36,10 +36,10 @@ def clean_licenses(raw: pa.Table) -> CleanResult:
 
 def clean_permits(raw: pa.Table) -> CleanResult:
     """Clean food permits."""
-    ledger = _open("food_permits", raw, "permit_number")
+    ledger = open_register("food_permits", raw, "permit_number")
     rows = ledger.usable
     record_id = _unique_ids("food_permits", rows, ["permit_number", "establishment_name", "address", "business_type"], 1)
-    records = _records(rows, record_id).assign(
+    records = place_records(rows, record_id).assign(
         permit_number=rows["permit_number"],
         establishment_name=rows["establishment_name"],
         business_type=rows["business_type"],
@@ -52,10 +52,10 @@ def clean_permits(raw: pa.Table) -> CleanResult:
 
 def clean_violations(raw: pa.Table) -> CleanResult:
     """Clean property violations: one record per violation, also where a data set and a view of it both have it."""
-    ledger = _open("property_violations", raw, "violation_id")
+    ledger = open_register("property_violations", raw, "violation_id")
     rows = ledger.usable
     record_id = "property_violations:" + rows["violation_id"]
-    records = _records(rows, record_id).assign(
+    records = place_records(rows, record_id).assign(
         case_number=rows["case_number"],
         case_status=rows["status"],
         violation_code=rows["violation_code"],
@@ -69,10 +69,10 @@ def clean_violations(raw: pa.Table) -> CleanResult:
 
 def clean_dangerous_buildings(raw: pa.Table) -> CleanResult:
     """Clean reports of dangerous buildings: one record per case."""
-    ledger = _open("dangerous_buildings", raw, "case_id")
+    ledger = open_register("dangerous_buildings", raw, "case_id")
     rows = ledger.usable
     record_id = "dangerous_buildings:" + rows["case_id"]
-    records = _records(rows, record_id).assign(
+    records = place_records(rows, record_id).assign(
         case_status=rows["status"],
         parcel_id=clean_parcel_ids(rows["parcel_id"]),
         opened_date=parse_local(rows["opened_at"]).dt.normalize(),
@@ -83,7 +83,7 @@ def clean_dangerous_buildings(raw: pa.Table) -> CleanResult:
 
 def clean_bus_stops(raw: pa.Table) -> CleanResult:
     """Clean bus stops: one record per stop number."""
-    ledger = _open("bus_stops", raw, "stop_id")
+    ledger = open_register("bus_stops", raw, "stop_id")
     rows = ledger.usable
     record_id = "bus_stops:" + rows["stop_id"]
     said = {"stop_id": rows["stop_id"], "stop_name": rows["stop_name"]}
@@ -98,14 +98,15 @@ def _true_or_false(texts: pd.Series) -> pd.Series:
     return texts.str.lower().map({"true": True, "false": False}).astype("boolean")
 
 
-def _open(feed: str, raw: pa.Table, key: str) -> Ledger:
+def open_register(feed: str, raw: pa.Table, key: str) -> Ledger:
+    """A ledger over the raw rows of a register; rows without a value in `key` are rejected."""
     ledger = Ledger(feed, raw)
     rows = ledger.usable
     ledger.reject(rows[key].isna(), "identity_missing", f"The row has no {key}: {{value}}.", rows[key])
     return ledger
 
 
-def _records(rows: pd.DataFrame, record_id: pd.Series) -> pd.DataFrame:
+def place_records(rows: pd.DataFrame, record_id: pd.Series) -> pd.DataFrame:
     """What every record of a register has: key, place and provenance."""
     place = clean_addresses(rows, True)[["address", "zip_code"]].join(clean_positions(rows))
     return pd.DataFrame({"record_id": record_id, **place, **provenance(rows)}, index=rows.index)

@@ -169,7 +169,21 @@ def locate_addresses(platform: Platform) -> "Commit":
 
 
 def attribute_events(platform: Platform) -> "Commit":
-    """core/event_attribution: every event's share at business parcels, or what remains of it; and kept/locations.
+    """core/event_attribution: every event's share at business parcels, or what remains of it."""
+    from kc_pipeline.places import attribution
+
+    events = attribution.distinct_events([read_frame(platform, f"clean/{feed}", attribution_columns(feed)) for feed in EVENT_FEEDS])
+    inputs = ["core/located_addresses", "core/business_parcels", "clean/parcels", "core/block_places"]
+    frames = [read_frame(platform, table) for table in inputs]
+    if platform.settings.dask_address is None:
+        rows = _attribute_here(platform, events, frames)
+    else:
+        rows = _attribute_on_cluster(platform, events, frames)
+    return write_table(platform, "core/event_attribution", rows, [*(f"clean/{feed}" for feed in EVENT_FEEDS), *inputs])
+
+
+def _attribute_here(platform: Platform, events: "pd.DataFrame", frames: "list[pd.DataFrame]") -> "pd.DataFrame":
+    """The rows, made on this machine; and kept/locations.
 
     The points that were placed before are kept in kept/locations, so that only new ones reach the parcels' geometry.  They are
     of use while the parcels stay the same; when these change, all are placed anew.
@@ -177,16 +191,32 @@ def attribute_events(platform: Platform) -> "Commit":
     from kc_pipeline.places import attribution
     from kc_pipeline.places.locations import Locations
 
-    events = attribution.distinct_events([read_frame(platform, f"clean/{feed}", attribution_columns(feed)) for feed in EVENT_FEEDS])
-    inputs = ["core/located_addresses", "core/business_parcels", "clean/parcels", "core/block_places"]
-    parcels = platform.lake.versions(["clean/parcels"])
-    is_of_these = platform.lake.made_from("kept/locations") == parcels
+    is_of_these = platform.lake.made_from("kept/locations") == platform.lake.versions(["clean/parcels"])
     locations = Locations(read_frame(platform, "kept/locations") if is_of_these else None)
-    located, stands, lots, blocks = (read_frame(platform, table) for table in inputs)
+    located, stands, lots, blocks = frames
     rows = attribution.attribute_events(events, located, stands, lots, blocks, locations)
     if locations.added:
         write_table(platform, "kept/locations", locations.rows, ["clean/parcels"])
-    return write_table(platform, "core/event_attribution", rows, [*(f"clean/{feed}" for feed in EVENT_FEEDS), *inputs])
+    return rows
+
+
+def _attribute_on_cluster(platform: Platform, events: "pd.DataFrame", frames: "list[pd.DataFrame]") -> "pd.DataFrame":
+    """The same rows from the Dask cluster that the settings name; parts lie beside the lake while it works."""
+    import tempfile
+    from pathlib import Path
+
+    from distributed import Client, LocalCluster
+
+    from kc_pipeline.places.distributed import attribute_on_cluster
+
+    address = platform.settings.dask_address
+    registers = dict(zip(("located", "business_parcels", "parcels", "block_places"), frames, strict=True))
+    with tempfile.TemporaryDirectory(prefix="attribution-", dir=platform.settings.data_dir) as folder:
+        if address != "local":
+            with Client(address) as client:
+                return attribute_on_cluster(events, registers, Path(folder), client)
+        with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+            return attribute_on_cluster(events, registers, Path(folder), client)
 
 
 def attribution_columns(feed: str) -> list[str]:

@@ -6,12 +6,12 @@ import pytest
 import sqlalchemy as sa
 
 from kc_pipeline.catalog import events
-from kc_pipeline.catalog.columns import COLUMNS, EVENT_FEEDS
+from kc_pipeline.catalog.columns import COLUMNS, EVENT_FEEDS, Column, Type
 from kc_pipeline.catalog.reference import REFERENCE_TABLES
 from kc_pipeline.catalog.render import to_arrow, to_ddl
-from kc_pipeline.catalog.sources import FEEDS, MissingDataSetError, find_data_set, planned_data_sets
+from kc_pipeline.catalog.sources import FEEDS, Feed, FeedTable, MissingDataSetError, find_data_set, planned_data_sets
 from kc_pipeline.catalog.tables import FEEDS as TABLE_FEEDS
-from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.catalog.tables import TABLES, feed_columns
 
 PERSON_FIELDS = re.compile(r"\b(race|sex|age|age_range|gender|phone|dob|birth|victim_name|suspect)\b", re.IGNORECASE)
 POLICE = FEEDS["police_reports"]
@@ -98,3 +98,18 @@ def test_the_two_numbers_never_stand_in_one_table_or_view() -> None:
     assert ordinance | risk <= set(COLUMNS)
     mixed = [name for name, table in TABLES.items() if ordinance & set(table.column_names) and risk & set(table.column_names)]
     assert mixed == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (("record_id", Column("address", Type.TEXT, "Another.")), "towed: column 'address' is described already"),
+        (("record_id", "tow_reason"), "towed: column 'tow_reason' is described nowhere"),
+        (("address",), "towed: the first column of its table must be 'record_id'"),
+        (None, "towed: no table; give its entry"),
+    ],
+)
+def test_a_register_whose_table_is_not_right_is_named(columns: tuple[str | Column, ...] | None, said: str) -> None:
+    feed = Feed("towed", "Tow-ins", "Towed.", "reference", "City", None, (), table=FeedTable("one car", columns) if columns else None)
+    with pytest.raises(ValueError, match=said):
+        feed_columns((feed,))

@@ -12,7 +12,7 @@ from transform_rows import department_row, only, police_row, raw_table, request_
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.transform.cleaners import CLEANERS
+from kc_pipeline.transform.cleaners import CLEANERS, MissingCleanerError, find_cleaner
 from kc_pipeline.transform.result import CleanResult
 
 LAWS = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
@@ -113,7 +113,14 @@ def test_no_rows_at_all(feed: str) -> None:
 
 
 def test_every_feed_has_a_cleaner() -> None:
-    assert set(CLEANERS) == set(FEEDS)
+    assert {feed for feed, cleaner in CLEANERS.items() if callable(cleaner)} == set(FEEDS)
+
+
+def test_a_feed_without_a_cleaner_says_what_to_write() -> None:
+    with pytest.raises(MissingCleanerError, match=r"tow_ins: no cleaner; write kc_pipeline/transform/tow_ins\.py with a function clean"):
+        find_cleaner("tow_ins")
+    with pytest.raises(MissingCleanerError, match=r"ledger: kc_pipeline/transform/ledger\.py has no function clean\(raw\)"):
+        find_cleaner("ledger")
 
 
 @pytest.mark.fault(21)
