@@ -20,7 +20,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -143,7 +143,7 @@ def live(folder: Path, days: list[soak_faults.Day], changes: list[soak_faults.Ch
         if before:
             note_changes(tally, before, after, day.day)
         before = after
-        kept.write_text(json.dumps(asdict(tally)))
+        kept.write_text(json.dumps(vars(tally)))
         print(f"{day.day} {took:5.1f} s {' '.join((*day.faults, *day.local)) or '-'} {failures or ''}"[:260], flush=True)
     return tally
 
