@@ -11,6 +11,7 @@ feeds are made again from raw. Prints one table; the exit code is 1 if anything 
 """
 
 import argparse
+import json
 import random
 import resource
 import shutil
@@ -113,11 +114,13 @@ def run_day(tally: Tally, folder: Path, day: soak_faults.Day, stay: tuple[str, .
 
 
 def live(folder: Path, days: list[soak_faults.Day], changes: list[soak_faults.Change], scale: float) -> Tally:
-    """Live through the days."""
-    tally, before, draw = Tally(), {}, random.Random(11)  # noqa: S311 - a rehearsal
-    tally.faults.update(change.kind for change in changes)
-    settings = soak_day.settings_of(folder)
-    for day in days:
+    """Live through the days; those that an earlier process of the same soak lived through are not lived through again."""
+    settings, before, kept = soak_day.settings_of(folder), {}, folder / "soak.json"
+    tally = Tally(**json.loads(kept.read_text())) if kept.exists() else Tally()
+    tally.faults, tally.rows = Counter(tally.faults), Counter(tally.rows)
+    for day in days[len(tally.bytes) :]:
+        draw = random.Random(day.number)  # noqa: S311 - a rehearsal
+        tally.faults.update(change.kind for change in changes if change.day == day.day)
         city = settings.data_dir / "city"
         build_city(city, scale=scale, through=day.day, revised_since=days[0].day + timedelta(days=1), rates=RATES)
         soak_faults.apply_changes(city / "portal.sqlite", changes, day.day)
@@ -140,6 +143,7 @@ def live(folder: Path, days: list[soak_faults.Day], changes: list[soak_faults.Ch
         if before:
             note_changes(tally, before, after, day.day)
         before = after
+        kept.write_text(json.dumps(vars(tally)))
         print(f"{day.day} {took:5.1f} s {' '.join((*day.faults, *day.local)) or '-'} {failures or ''}"[:260], flush=True)
     return tally
 
@@ -226,7 +230,7 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=200)
-    parser.add_argument("--folder", type=Path, help="where to work, kept; default: a temporary one")
+    parser.add_argument("--folder", type=Path, help="where to work, kept, and gone on with if it is there; default: a temporary one")
     parser.add_argument("--scale", type=float, default=0.005)
     parser.add_argument("--marts-every", type=int, default=10)
     parser.add_argument("--full-every", type=int, default=66, help="0: never")

@@ -82,7 +82,8 @@ def merge_rows(rows: pd.DataFrame, flags: tuple[str, ...] = ()) -> pd.DataFrame:
     systems = groups["record_system"].agg(["min", "max"])
     merged["record_systems"] = systems["min"].where(systems["min"] == systems["max"], "open+department")
     merged["source_row_count"] = groups.size()
-    merged["available_date"] = groups["available_date"].min()
+    # A record under an earlier date does not make the event known before the day on which it stands.
+    merged["available_date"] = groups["available_date"].min().clip(lower=merged["report_date"])
     merged["first_seen_utc"] = groups["first_seen_utc"].min()
     return merged.reset_index()
 

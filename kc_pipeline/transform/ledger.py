@@ -18,7 +18,7 @@ from kc_pipeline.catalog.tables import PROVENANCE, TABLES
 from kc_pipeline.transform.result import CleanResult, ReconciliationError
 
 # Raise it whenever the same raw rows would give other clean rows: every month is then cleaned again.
-CODE_VERSION = "6"
+CODE_VERSION = "7"
 
 FRONT = ("data_set", "partition", "pull_id", "page", "line", "row_id", "pulled_at")
 _NOT_CONTENT = (*PROVENANCE, "available_date", "row_hash")

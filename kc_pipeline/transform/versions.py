@@ -46,7 +46,7 @@ def _available(new: pa.Table, before: pa.Table, known: pa.ChunkedArray, old: pa.
     fresh = pc.if_else(is_late, pc.max_element_wise(_local_day(new["first_seen_utc"]), new["report_date"]), new["available_date"])
     was_seen = pc.greater_equal(before["available_date"], _local_day(before["first_seen_utc"]))
     kept = pc.max_element_wise(before["available_date"], new["report_date"])
-    earlier = pc.min_element_wise(before["available_date"], new["available_date"])
+    earlier = pc.max_element_wise(pc.min_element_wise(before["available_date"], new["available_date"]), new["report_date"])
     return pc.if_else(known, pc.if_else(was_seen, kept, earlier), fresh)
 
 

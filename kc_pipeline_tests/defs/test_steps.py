@@ -63,12 +63,25 @@ def test_a_failed_portal_is_noted_and_the_departments_rows_are_kept(platform: Pl
     assert "no portal answers" in read_failures(platform.settings.raw_dir)["police_reports"]
 
 
-def test_a_report_of_two_months_stays_one_event_when_only_one_of_them_changes(platform: Platform, department: Query) -> None:
+@pytest.mark.parametrize(("changed", "beside"), [("3", "4"), ("1", "2")], ids=["the later", "the earlier"])
+def test_a_report_of_two_months_stays_one_event_when_only_one_of_them_changes(
+    platform: Platform, department: Query, changed: str, beside: str
+) -> None:
     before = refresh_and_clean(platform)
-    department("update reports set address = '1004 LOCUST ST', updated_at = '2025-04-01' where row_id = '3'")
+    department(f"update reports set address = '1004 LOCUST ST', updated_at = '2025-04-01' where row_id = '{changed}'")
     after = refresh_and_clean(platform)
     assert before["R1"]["source_row_count"] == after["R1"]["source_row_count"] == 2
-    assert after["R2"] == before["R2"]
+    department(f"update reports set address = '8 OAK ST', updated_at = '2025-04-02' where row_id = '{beside}'")
+    assert refresh_and_clean(platform)["R1"] == after["R1"]
+
+
+def test_a_report_whose_record_in_one_month_goes_moves_to_the_other(platform: Platform, department: Query) -> None:
+    before = refresh_and_clean(platform)
+    place = {"2025-01": "1", "2025-03": "3"}[before["R1"]["month"]]
+    department(f"delete from reports where row_id = '{place}'")
+    after = refresh_and_clean(platform)
+    assert (after["R1"]["source_row_count"], after["R1"]["month"]) == (1, {"1": "2025-03", "3": "2025-01"}[place])
+    assert after["R1"]["report_date"] <= after["R1"]["available_date"]
 
 
 def test_a_correction_gets_new_provenance_and_keeps_the_day_it_was_first_seen(platform: Platform, department: Query) -> None:

@@ -163,6 +163,9 @@ def _clean_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str,
         if shared:  # a report that stands in two yearly sets under different dates
             return _clean_partitions(platform, feed, latest, months | set(shared))
         old = lake.read(clean, partitions=sorted(intact & touched))
+        rest = _months_of_lost_rows(platform, [m for (_, month), m in sorted(latest.items()) if month not in months], old, result.clean)
+        if rest:
+            return _clean_partitions(platform, feed, latest, months | rest)
     pulls = {f"{m.data_set}/{m.partition}": m.pull_id for m in manifests}
     account = lake.read("quality/reconciliation", partitions=[feed.name])
     held = set(pc.binary_join_element_wise(account["data_set"], account["month"], "/").to_pylist())
@@ -175,6 +178,33 @@ def _clean_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str,
         lake.write(quarantine, result.quarantine, partitions=quarantine_parts, made_from=pulls),
         lake.write("quality/reconciliation", pa.concat_tables(accounts), partitions=[feed.name], made_from=pulls),
     ]
+
+
+def _months_of_lost_rows(platform: Platform, others: "list[Manifest]", old: "pa.Table", new: "pa.Table") -> set[str]:
+    """Months that were not read and hold rows of events that have fewer rows than before.
+
+    The rows of one incident can lie in several months, where a department and the portal do not give it the same date; the
+    event itself stands in one of them, so that the clean table does not tell the others.
+    """
+    import pyarrow.compute as pc
+
+    from kc_pipeline.catalog.sources import find_data_set
+    from kc_pipeline.extract.table import read_pull
+
+    many = old.filter(pc.greater(old["source_row_count"], 1))
+    place = pc.index_in(many["event_id"], new["event_id"])
+    left = pc.fill_null(new["source_row_count"].take(place), 0)
+    lost = many["event_id"].filter(pc.less(left, many["source_row_count"]))
+    if not len(lost):
+        return set()
+    keys = pc.utf8_slice_codeunits(lost, pc.find_substring(lost, ":")[0].as_py() + 1)
+    found = set()
+    for manifest in others:
+        held = read_pull(platform.raw, manifest)
+        key = find_data_set(manifest.feed, manifest.data_set).required[0]
+        if key in held.column_names and pc.any(pc.is_in(pc.utf8_upper(held[key]), keys)).as_py():
+            found.add(manifest.partition)
+    return found
 
 
 def _with_content(account: "pa.Table", manifests: "list[Manifest]") -> "pa.Table":
