@@ -47,5 +47,5 @@ def test_steps_run_in_other_processes_and_give_the_rows(executor: str, config: d
         [run] = instance.get_runs()
         logs = instance.all_logs(run.run_id)
     events = [log.dagster_event for log in logs if log.is_dagster_event]
-    told_by = [event.engine_event_data.metadata for event in events if event.event_type_value == "ENGINE_EVENT"]
+    told_by = [event.engine_event_data.metadata for event in events if event.event_type_value in ("ENGINE_EVENT", "STEP_WORKER_STARTED")]
     assert len({metadata["pid"].value for metadata in told_by if "pid" in metadata}) > 1
