@@ -71,5 +71,5 @@ def part_of_event(events: pd.DataFrame, parts: int) -> np.ndarray:
     by_point = pd.util.hash_pandas_object(events[["longitude", "latitude"]], index=False)
     by_id = pd.util.hash_pandas_object(events["event_id"], index=False)
     has_point = events["longitude"].notna().to_numpy() & events["latitude"].notna().to_numpy()
-    numbers: np.ndarray = np.where(has_point, by_point.to_numpy(), by_id.to_numpy()) % np.uint64(parts)
-    return numbers
+    part: np.ndarray = np.where(has_point, by_point.to_numpy(), by_id.to_numpy()) % np.uint64(parts)
+    return part
