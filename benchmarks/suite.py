@@ -64,7 +64,8 @@ class Suite:
     def table(self, title: str, found: dict[str, Measured], rows: int, ours: str) -> None:
         """Print the figures of a job, each beside ours."""
         print(
-            f"\n### {title}\n\n| contender | wall s | CPU s | peak MB | rows/s | wall, times ours | CPU, times ours |\n|---|--:|--:|--:|--:|--:|--:|"
+            f"\n### {title}\n\n| contender | wall s | CPU s | peak MB | rows/s | wall, times ours | CPU, times ours |"
+            "\n|---|--:|--:|--:|--:|--:|--:|"
         )
         own = found[ours] if not found[ours].problem else None
         for name, measured in found.items():
