@@ -63,16 +63,19 @@ class Suite:
 
     def table(self, title: str, found: dict[str, Measured], rows: int, ours: str) -> None:
         """Print the figures of a job, each beside ours."""
-        print(f"\n### {title}\n\n| contender | wall s | CPU s | peak MB | rows/s | wall, times ours |\n|---|--:|--:|--:|--:|--:|")
-        own = found[ours].median("wall_s") if not found[ours].problem else None
+        print(
+            f"\n### {title}\n\n| contender | wall s | CPU s | peak MB | rows/s | wall, times ours | CPU, times ours |"
+            "\n|---|--:|--:|--:|--:|--:|--:|"
+        )
+        own = found[ours] if not found[ours].problem else None
         for name, measured in found.items():
             if measured.problem:
-                print(f"| {name} | {measured.problem} | | | | |")
+                print(f"| {name} | {measured.problem} | | | | | |")
                 if MISSING not in measured.problem:
                     self.problems.append(f"{title}: {name}: {measured.problem}")
                 continue
             wall, cpu, peak = (measured.median(measure) for measure in ("wall_s", "cpu_s", "peak_mb"))
-            ratio = f"{wall / own:.2f}" if own else ""
+            ratio = f"{wall / own.median('wall_s'):.2f} | {cpu / own.median('cpu_s'):.2f}" if own else " | "
             print(f"| {name} | {wall:.2f} | {cpu:.2f} | {peak:.0f} | {rows / wall:,.0f} | {ratio} |")
         sys.stdout.flush()
 
