@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
+from filelock import FileLock
+
 _FOLDER = "_seals"
 _NO_SEAL = "0" * 64
 
@@ -24,15 +26,18 @@ def seal(table: Path, newest: int) -> None:
     """
     folder = table / _FOLDER
     folder.mkdir(exist_ok=True)
-    for version in _unsealed(folder, newest):
-        entry = _log_entry(table, version)
-        content = {
-            "version": version,
-            "log_sha256": _sha256(entry),
-            "files": {name: _sha256(table / name) for name in files_added(entry)},
-            "previous_seal_sha256": _digest_of_seal(folder, version - 1),
-        }
-        _write(folder / _seal_name(version), json.dumps(content, indent=1, sort_keys=True).encode())
+    if not _unsealed(folder, newest):
+        return
+    with FileLock(folder / ".lock"):  # two writers of a table may seal at once
+        for version in _unsealed(folder, newest):
+            entry = _log_entry(table, version)
+            content = {
+                "version": version,
+                "log_sha256": _sha256(entry),
+                "files": {name: _sha256(table / name) for name in files_added(entry)},
+                "previous_seal_sha256": _digest_of_seal(folder, version - 1),
+            }
+            _write(folder / _seal_name(version), json.dumps(content, indent=1, sort_keys=True).encode())
 
 
 def broken_seals(table: Path, newest: int) -> Iterator[str]:
