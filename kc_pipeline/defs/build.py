@@ -13,6 +13,7 @@ from kc_pipeline.defs.assets.evaluation import EVALUATION_ASSETS
 from kc_pipeline.defs.assets.marts import MART_ASSETS
 from kc_pipeline.defs.assets.raw import RAW_ASSETS
 from kc_pipeline.defs.automation import build_automation_sensor, build_schedule, ingest_job, marts_job
+from kc_pipeline.defs.changes import build_change_sensor
 from kc_pipeline.defs.checks import ASSET_CHECKS
 from kc_pipeline.defs.executors import find_executor
 from kc_pipeline.defs.resources import Platform
@@ -33,7 +34,7 @@ def build_defs(*, platform: Platform | None = None, environ: Mapping[str, str] |
         asset_checks=[*ASSET_CHECKS, *BI_CHECKS],
         jobs=[ingest_job, marts_job],
         schedules=[build_schedule(is_on)],
-        sensors=[build_automation_sensor(is_on), *build_alert_sensors(platform, is_on)],
+        sensors=[build_automation_sensor(is_on), build_change_sensor(platform, is_on), *build_alert_sensors(platform, is_on)],
         resources={"platform": dg.ResourceDefinition.hardcoded_resource(platform)},
         executor=find_executor(platform.settings.executor),
     )

@@ -93,6 +93,11 @@ class ArcgisTransport:
             self._layers[data_set.id] = Layer(tuple(declared), resolution, key, page_size, changed_at)
         return self._layers[data_set.id]
 
+    def state(self, data_set: DataSet) -> str | None:
+        """When the layer was last edited, and how many features it has."""
+        self._layers.pop(data_set.id, None)
+        return f"{self.layer(data_set).changed_at} {self._count(data_set)}"
+
     def survey(self, data_set: DataSet, months: Months) -> Survey | None:
         """The server's count and the layer's last edit."""
         if data_set.month_field is not None:

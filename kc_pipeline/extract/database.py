@@ -67,6 +67,17 @@ class DatabaseTransport:
         """Close the connections."""
         self._engine.dispose()
 
+    def state(self, data_set: DataSet) -> str | None:
+        """Newest change and number of rows; None where the department does not hand over the table."""
+        described = self._describe(data_set)
+        if described is None:
+            return None
+        columns = described.table.c
+        changed = sa.func.max(columns[data_set.updated_field]) if data_set.updated_field in columns else sa.null()
+        with self._connected(data_set) as connection:
+            newest, total = connection.execute(sa.select(changed, sa.func.count()).select_from(described.table)).one()
+        return f"{_text(newest)} {total}"
+
     def survey(self, data_set: DataSet, months: Months) -> Survey | None:
         """Rows and newest change by month; None where the department does not hand over the table."""
         described = self._describe(data_set)

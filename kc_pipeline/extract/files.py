@@ -87,6 +87,11 @@ class FileTransport:
             found.append(path)
         return found
 
+    def state(self, data_set: DataSet) -> str | None:
+        """Names, sizes and times of the files; None where there is none."""
+        found = [(path.name, f"{path.stat().st_size} {path.stat().st_mtime_ns}") for path in self.files(data_set)]
+        return _digest(found) if found else None
+
     def survey(self, data_set: DataSet, months: Months) -> Survey | None:
         """Digest of the files; rows are counted only where it is new."""
         files = self.files(data_set)

@@ -106,6 +106,11 @@ class SocrataTransport:
             self._known[key] = Metadata(declared, resolution, changed_at)
         return self._known[key]
 
+    def state(self, data_set: DataSet) -> str | None:
+        """When the rows last changed, as the portal describes the data set."""
+        self._known.pop((data_set.feed, data_set.id), None)
+        return self.metadata(data_set).rows_updated_at
+
     def survey(self, data_set: DataSet, months: Months) -> Survey | None:
         """Rows and newest change by month, and the portal's own total."""
         self._known.pop((data_set.feed, data_set.id), None)

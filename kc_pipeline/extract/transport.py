@@ -77,6 +77,9 @@ class Survey:
 class Transport(Protocol):
     """One way of reading data sets."""
 
+    def state(self, data_set: DataSet) -> str | None:
+        """The cheapest word of the source on what it holds: another one means that something changed. None: it has none."""
+
     def survey(self, data_set: DataSet, months: Months) -> Survey | None:
         """What the source holds now; None where it does not have the data set."""
 

@@ -43,7 +43,7 @@ def test_one_switch_starts_schedule_and_automation() -> None:
     on = build_defs(environ={"KC_SCHEDULES": "on"})
     assert [s.default_status for s in on.schedules] == [dg.DefaultScheduleStatus.RUNNING]
     assert {s.default_status for s in on.sensors} == {dg.DefaultSensorStatus.RUNNING}
-    assert len(on.sensors) == 3
+    assert len(on.sensors) == 4
 
 
 @pytest.mark.parametrize("key", sorted(GRAPH.get_all_asset_keys()), ids=lambda key: key.to_user_string())
