@@ -25,6 +25,10 @@ def arcgis(portal: ScriptedPortal, client: PortalClient, store: RawStore) -> Arc
     return ArcgisTransport(portal.url, client, store, now)
 
 
+def test_the_servers_word_on_a_layer_is_its_last_edit_and_its_count(layer: FakeLayer, arcgis: ArcgisTransport) -> None:
+    assert arcgis.state(PARCELS) == "2026-05-28T20:26:40+00:00 8"
+
+
 def test_survey(layer: FakeLayer, arcgis: ArcgisTransport) -> None:
     survey = arcgis.survey(PARCELS, MONTHS)
     assert survey is not None

@@ -40,6 +40,13 @@ def held(rows: int) -> Held:
     return Held(rows, "2026-07-01T00:00:00.000Z")
 
 
+def test_the_portals_word_on_a_data_set_costs_one_question(portal: ScriptedPortal, fake: FakeSocrata, socrata: SocrataTransport) -> None:
+    assert socrata.state(requests_data_set()) == "2026-05-28T20:26:40+00:00"
+    assert socrata.state(requests_data_set()) == "2026-05-28T20:26:40+00:00"
+    assert len(portal.asked("/api/views/aaaa-1111.json")) == 2, "it is asked anew each time"
+    assert portal.asked(CSV_PATH) == []
+
+
 def test_survey_by_month_with_undated_rows(fake: FakeSocrata, socrata: SocrataTransport) -> None:
     fake.rows += [
         request_row(20, "2026-05-02T00:00:00.000", "2026-07-09T00:00:00.000Z"),
