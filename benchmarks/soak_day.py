@@ -31,7 +31,6 @@ CORE: tuple[Callable[[Platform], object], ...] = (
 def refresh_and_clean(platform: Platform, today: date) -> dict[str, str]:
     """Refresh and clean every feed, as the ingest does: one that fails leaves the others alone. Returns feed -> message."""
     failures = {}
-    platform.raw.clean_debris()
     for feed in FEEDS.values():
         try:
             feeds.refresh_raw(platform, feed, open_from(today))
