@@ -3,6 +3,7 @@
 import pandas as pd
 
 from kc_pipeline.catalog.own_rules import LEAST_LOCATED_SHARE, LEAST_ON_PARCEL_SHARE
+from kc_pipeline.membership import among
 from kc_pipeline.quality.checks import Finding
 
 _TIED_BY = {"EXACT": {"parcel_key", "equal_address", "point_in_polygon"}, "NEAR": {"near_parcel"}}
@@ -11,7 +12,7 @@ _ROUNDING = 1e-6
 
 def check_businesses(businesses: pd.DataFrame, parcels: pd.DataFrame) -> list[Finding]:
     """Whether businesses stand on parcels that exist, and most of them on one."""
-    unknown = businesses[businesses["parcel_id"].notna() & ~businesses["parcel_id"].isin(parcels["parcel_id"])]
+    unknown = businesses[businesses["parcel_id"].notna() & ~among(businesses["parcel_id"], parcels["parcel_id"])]
     active = businesses[businesses["is_active"]]
     share = float(active["parcel_id"].notna().mean()) if len(active) else 1.0
     addressed = float(parcels["address"].notna().mean()) if len(parcels) else 0.0
@@ -52,12 +53,13 @@ def check_attribution(attribution: pd.DataFrame, events: pd.DataFrame, located: 
 
 
 def _precision_finding(attribution: pd.DataFrame, events: pd.DataFrame) -> Finding:
-    inexact = events.loc[~events["event_id"].isin(events.loc[events["address_precision"] == "exact", "event_id"]), "event_id"]
+    exact = events.loc[events["address_precision"] == "exact", "event_id"]
     tied = attribution[attribution["precision"].isin(_TIED_BY)]
     by_wrong_means = pd.concat(
         [tied[(tied["precision"] == precision) & ~tied["attribution_method"].isin(methods)] for precision, methods in _TIED_BY.items()]
     )
-    upgraded = pd.concat([tied[tied["event_id"].isin(inexact)], by_wrong_means])
+    unfounded = tied[among(tied["event_id"], events["event_id"]) & ~among(tied["event_id"], exact)]
+    upgraded = pd.concat([unfounded, by_wrong_means])
     return Finding(
         "precision_is_not_upgraded",
         upgraded.empty,
