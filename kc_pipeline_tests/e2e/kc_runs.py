@@ -1,6 +1,7 @@
 """Run `kc` as a user would, and open what it left behind."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -32,3 +33,10 @@ def kc(folder: Path, *words: str, environ: Mapping[str, str] | None = None) -> s
 def platform(folder: Path, source: str = "sandbox") -> Platform:
     """The stores that a run left in a folder."""
     return Platform(load_settings({"KC_DATA_DIR": str(folder)}, source))
+
+
+def fingerprint(printed: str) -> str:
+    """The content hash that a run printed."""
+    found = re.search(r"content sha256 ([0-9a-f]{64})", printed)
+    assert found
+    return found[1]

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from kill_points import exit_code, kill_at, killed_after
+from filelock import FileLock, Timeout
+from kill_points import exit_code, kill_at, killed_after, started
 from written_whole import PROTOCOLS, TABLE, read_table, write_large_table, write_table
 
 from kc_pipeline.store.lake import Lake
@@ -133,3 +134,24 @@ def write_and_wait(folder: Path, _number: int) -> None:
     unfinished = UnfinishedFolder(folder)
     unfinished.write("seen.txt", str(clear_unfinished([folder])).encode())
     time.sleep(60)
+
+
+@pytest.mark.fault(32)
+def test_the_lock_of_a_killed_run_is_free(tmp_path: Path) -> None:
+    lock = FileLock(tmp_path / ".run.lock", timeout=0)
+    process = started(hold_the_lock, tmp_path)
+    while not (tmp_path / "held").exists():
+        assert process.exitcode is None
+        time.sleep(0.01)
+    with pytest.raises(Timeout):
+        lock.acquire()
+    process.kill()
+    process.join(60)
+    with lock:
+        assert lock.is_locked
+
+
+def hold_the_lock(folder: Path) -> None:
+    with FileLock(folder / ".run.lock", timeout=0):
+        (folder / "held").touch()
+        time.sleep(60)
