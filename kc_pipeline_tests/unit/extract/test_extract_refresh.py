@@ -61,7 +61,7 @@ def whys(refresh: FeedRefresh) -> list[tuple[str, str]]:
 def test_the_first_refresh_reads_every_month_that_has_rows(fake: FakeSocrata, settings: Settings, store: RawStore) -> None:
     refresh = refreshed(settings, store)
     assert whys(refresh) == [("2026-05", "missing"), ("2026-06", "missing"), ("2026-07", "missing"), ("undated", "missing")]
-    assert refresh.totals == {"aaaa-1111": Totals(total=5, months=3, whole=0, undated=1, before_history=1)}
+    assert refresh.totals == {"aaaa-1111": Totals(total=5, months=3, whole=0, undated=1, elsewhere=1)}
     assert refresh.rows_by_data_set == {"aaaa-1111": 5}
     assert (refresh.unchanged, refresh.newest_change) == (0, "2026-07-01T00:00:00+00:00")
     assert store.partitions(*PLACE) == ["2026-05", "2026-06", "2026-07", "undated"]
