@@ -120,7 +120,7 @@ class ArcgisTransport:
                 label(data_set, partition),
                 writer,
                 held,
-                ask=lambda: Held(self._count(data_set), held.changed_at),
+                ask=lambda: self._held(data_set, held),
                 read=lambda count: self._pages(writer, data_set, layer, count),
             )
             facts = Facts(
@@ -176,6 +176,14 @@ class ArcgisTransport:
                 raise TransientSourceError(f"{label(data_set)}: {empty} empty pages in a row, and still 'exceededTransferLimit'")
             if writer.rows > 2 * count + 2 * layer.page_size:
                 raise TransientSourceError(f"{label(data_set)}: {writer.rows:,} rows received of {count:,}; the server repeats pages")
+
+    def _held(self, data_set: DataSet, seen: Held) -> Held:
+        """What the server holds now; its last edit tells of a row that goes while another comes, if the survey knew one."""
+        count = self._count(data_set)
+        if seen.changed_at is None:
+            return Held(count, None)
+        self._layers.pop(data_set.id, None)
+        return Held(count, self.layer(data_set).changed_at)
 
     def _count(self, data_set: DataSet) -> int:
         where = " AND ".join(_filters(data_set)) or "1=1"

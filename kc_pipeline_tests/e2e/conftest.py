@@ -1,12 +1,11 @@
 """A small synthetic city, run once through the command line, for the tests of this folder."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from kc_runs import SCALE, kc
+from kc_runs import SCALE, copied, kc
 
 
 @pytest.fixture(scope="session")
@@ -29,4 +28,4 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 @pytest.fixture
 def copied_city(finished_run: tuple[Path, str], tmp_path: Path) -> Path:
     """A copy of the finished run that a test may change."""
-    return Path(shutil.copytree(finished_run[0], tmp_path / "data"))
+    return copied(finished_run[0], tmp_path / "data")

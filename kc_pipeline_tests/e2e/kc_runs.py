@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -33,6 +34,11 @@ def kc(folder: Path, *words: str, environ: Mapping[str, str] | None = None) -> s
 def platform(folder: Path, source: str = "sandbox") -> Platform:
     """The stores that a run left in a folder."""
     return Platform(load_settings({"KC_DATA_DIR": str(folder)}, source))
+
+
+def copied(folder: Path, target: Path) -> Path:
+    """A copy of a run's folder, without the files that come and go beside a SQLite file while another test reads it."""
+    return Path(shutil.copytree(folder, target, ignore=shutil.ignore_patterns("*-shm", "*-wal")))
 
 
 def fingerprint(printed: str) -> str:

@@ -6,7 +6,6 @@ A documented command for which this file has no way fails.
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
-from kc_runs import SCALE, kc, platform
+from kc_runs import SCALE, copied, kc, platform
 
 from kc_pipeline.cli import main
 
@@ -70,7 +69,7 @@ AT_ONCE = [line for line in KC if line not in WRITING and not is_parsed_alone(sh
 @pytest.fixture(scope="module")
 def city(finished_run: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the finished run that the commands of this file share, in the order of the pages."""
-    return Path(shutil.copytree(finished_run[0], tmp_path_factory.mktemp("documented") / "data"))
+    return copied(finished_run[0], tmp_path_factory.mktemp("documented") / "data")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from kc_runs import platform
+from kc_runs import copied, platform
 
 from kc_pipeline.defs.steps import places
 from kc_pipeline.places import locations
@@ -13,7 +13,7 @@ from kc_pipeline.places import locations
 def test_a_later_run_asks_no_geometry_and_writes_the_same_ledger(
     finished_run: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(finished_run[0], tmp_path / "copy")
+    copied(finished_run[0], tmp_path / "copy")
     lake = platform(tmp_path / "copy").lake
     kept, ledger = lake.read("kept/locations"), lake.read("core/event_attribution")
     assert kept.num_rows > 0
@@ -33,7 +33,7 @@ def test_a_later_run_asks_no_geometry_and_writes_the_same_ledger(
 
 
 def test_points_kept_for_other_parcels_are_placed_anew(finished_run: tuple[Path, str], tmp_path: Path) -> None:
-    shutil.copytree(finished_run[0], tmp_path / "copy")
+    copied(finished_run[0], tmp_path / "copy")
     lake = platform(tmp_path / "copy").lake
     kept = lake.read("kept/locations")
     lake.write("kept/locations", kept.slice(0, 1), made_from={"clean/parcels": 999})

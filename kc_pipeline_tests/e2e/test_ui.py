@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kc_runs import kc
+from kc_runs import copied, kc
 
 WIPE = """mutation { wipeAssets(assetPartitionRanges: [{assetKey: {path: ["marts", "business_risk"]}}]) { __typename } }"""
 ASSETS = "{ assetsOrError { ... on AssetConnection { nodes { key { path } assetMaterializations(limit: 1) { runId } } } } }"
@@ -22,7 +22,7 @@ ASSETS = "{ assetsOrError { ... on AssetConnection { nodes { key { path } assetM
 @pytest.fixture(scope="module")
 def served(finished_run: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the GraphQL interface of `kc ui` on a finished run."""
-    folder = shutil.copytree(finished_run[0], tmp_path_factory.mktemp("ui") / "copy")
+    folder = copied(finished_run[0], tmp_path_factory.mktemp("ui") / "copy")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environ = {**os.environ, "KC_DATA_DIR": str(folder)}
@@ -63,7 +63,7 @@ def test_what_ran_can_be_looked_at_and_nothing_can_be_wiped(served: str) -> None
 
 @pytest.mark.fault(40)
 def test_what_the_tables_rest_on_is_told_without_dagsters_records(finished_run: tuple[Path, str], tmp_path: Path) -> None:
-    folder = shutil.copytree(finished_run[0], tmp_path / "copy")
+    folder = copied(finished_run[0], tmp_path / "copy")
     shutil.rmtree(folder / "sandbox" / "dagster")
     for words in (["trace", "EXPRESS STOP"], ["verify"], ["snapshots"]):
         done = kc(folder, *words)

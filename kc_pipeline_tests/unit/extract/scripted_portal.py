@@ -247,7 +247,7 @@ class FakeLayer:
         self.rows = [{"attributes": {"OBJECTID": 10 * n + 1, "KIVAPIN": str(n), "LANDUSECODE": 7100 + n}} for n in range(count)]
         for n, row in enumerate(self.rows):
             row["geometry"] = {"rings": [[[n, 0], [n, 1], [n + 1, 1], [n, 0]]]} if n else None  # type: ignore[assignment]
-        self.cap, self.empty_first = 3, 0
+        self.cap, self.empty_first, self.edited = 3, 0, 1_780_000_000_000
         portal.handlers[LAYER], portal.handlers[QUERY] = self.layer, self.query
 
     def layer(self, _: dict[str, str]) -> Answer:
@@ -257,7 +257,7 @@ class FakeLayer:
                 "fields": fields,
                 "geometryType": "esriGeometryPolygon",
                 "maxRecordCount": 3,
-                "editingInfo": {"lastEditDate": 1_780_000_000_000},
+                "editingInfo": {"lastEditDate": self.edited},
             }
         )
 
