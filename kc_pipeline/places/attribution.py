@@ -149,9 +149,9 @@ def _tie_to_place(
     bare, bare_addresses = pd.factorize(exact["found_key"].where(is_address & (by_address < 0)))
     by_address = np.where(bare >= 0, len(known) + bare, by_address)
     rest = exact[(by_key < 0) & (by_address < 0) & exact["latitude"].notna().to_numpy()]
-    shapes = project_shapes(shapely.from_wkb(known["geometry"].to_numpy(dtype=object)))
+    shapes = known["geometry"].to_numpy(dtype=object)
     rest = rest[crowded.get_indexer(pd.MultiIndex.from_frame(rest[_POINT])) < 0] if len(crowded) else rest
-    holding, near, metres = _by_point(rest, locations, lambda: PolygonIndex.of_shapes(known.index, shapes), block_places)
+    holding, near, metres = _by_point(rest, locations, lambda: PolygonIndex(known.index, shapes), block_places)
     candidates = {"parcel_key": by_key, "equal_address": by_address}
     for name, found in (("point_in_polygon", holding), ("near_parcel", near)):
         candidates[name] = known.index.get_indexer(found.reindex(exact.index))
@@ -189,10 +189,12 @@ def _by_point(
 
 
 def _metres_off(events: pd.DataFrame, row: np.ndarray, shapes: np.ndarray) -> pd.Series:
-    """Distance from each event's own point to the shape (in metres) of the parcel it is tied to, given as its row."""
+    """Metres from each event's own point to the shape (WKB in EPSG:4326) of the parcel it is tied to, given as its row."""
     measured = np.flatnonzero((row >= 0) & events["latitude"].notna().to_numpy())
+    tied_to, of_event = np.unique(row[measured], return_inverse=True)
+    metric = project_shapes(shapely.from_wkb(shapes[tied_to]))
     points = shapely.points(project(events["longitude"].iloc[measured], events["latitude"].iloc[measured]))
-    return pd.Series(shapely.distance(points, shapes[row[measured]]), index=events.index[measured], dtype=float).reindex(events.index)
+    return pd.Series(shapely.distance(points, metric[of_event]), index=events.index[measured], dtype=float).reindex(events.index)
 
 
 def _share_over_block(events: pd.DataFrame, business_parcels: pd.DataFrame, block_places: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from kc_pipeline.defs.steps.unchanged import code_digest, remembering_addresses,
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     from kc_pipeline.store.lake import Commit
 
@@ -61,17 +62,20 @@ def _located_by(platform: Platform) -> int | None:
 def attribute_events(platform: Platform) -> "Commit":
     """core/event_attribution: every event's share at business parcels, or what remains of it."""
     from kc_pipeline.places.attribution import crowded_points, distinct_events
+    from kc_pipeline.store.lake import Commit
 
-    lake = platform.lake
-    frames = [read_frame(platform, table) for table in (_ADDRESSES, *_PLACES)]
-    located, _, lots, _ = frames
-    crowded = crowded_points(_exact_points(platform, []).to_pandas(), located, lots)
+    lake, before = platform.lake, platform.lake.making_of(_LEDGER)
     made_of: dict[str, Any] = {
         "code": code_digest(),
         "places": {**lake.versions(_PLACES), "core/gazetteer": _located_by(platform)},
         "events": {table: lake.states(table) for table in _CLEAN_EVENTS},
-        "crowded": sorted(list(point) for point in crowded),
     }
+    if lake.is_whole(_LEDGER) and made_of == {name: before.get(name) for name in made_of}:
+        return Commit(_LEDGER, lake.version(_LEDGER), (), lake.count(_LEDGER))
+    frames = [read_frame(platform, table) for table in (_ADDRESSES, *_PLACES)]
+    located, _, lots, _ = frames
+    crowded = crowded_points(_exact_points(platform, []).to_pandas(), located, lots)
+    made_of["crowded"] = sorted(list(point) for point in crowded)
     months = _months_to_attribute(platform, made_of)
     events = distinct_events([read_frame(platform, f"clean/{feed}", attribution_columns(feed), sorted(months)) for feed in EVENT_FEEDS])
     attribute = _attribute_here if platform.settings.dask_address is None else _attribute_on_cluster
@@ -100,9 +104,10 @@ def _exact_points(platform: Platform, more: list[str]) -> "pa.Table":
     """Distinct points of exact events, with their address and parcel."""
     import pyarrow.compute as pc
 
-    rows = _distinct(platform, [*_POINT, "address", "parcel_id", "address_precision", *more])
-    has_point = pc.and_(pc.is_valid(rows["latitude"]), pc.is_valid(rows["address"]))
-    return rows.filter(pc.and_(has_point, pc.equal(rows["address_precision"], "exact")))
+    has_point = pc.field("latitude").is_valid() & pc.field("address").is_valid()
+    return _distinct(
+        platform, [*_POINT, "address", "parcel_id", "address_precision", *more], has_point & (pc.field("address_precision") == "exact")
+    )
 
 
 def _months_at(platform: Platform, points: set[tuple[float, ...]]) -> set[str]:
@@ -114,11 +119,12 @@ def _months_at(platform: Platform, points: set[tuple[float, ...]]) -> set[str]:
     return set(rows.loc[at >= 0, "month"])
 
 
-def _distinct(platform: Platform, columns: list[str]) -> "pa.Table":
-    """Distinct values of some columns over all events."""
+def _distinct(platform: Platform, columns: list[str], holds: "pc.Expression | None" = None) -> "pa.Table":
+    """Distinct values of some columns over all events, or over those that a condition holds for."""
     import pyarrow as pa
 
-    parts = [platform.lake.read(table, columns=columns).group_by(columns).aggregate([]) for table in _CLEAN_EVENTS]
+    tables = (platform.lake.read(table, columns=columns) for table in _CLEAN_EVENTS)
+    parts = [(rows if holds is None else rows.filter(holds)).group_by(columns).aggregate([]) for rows in tables]
     return pa.concat_tables(parts).group_by(columns).aggregate([])
 
 
@@ -156,9 +162,9 @@ def _attribute_on_cluster(
     with tempfile.TemporaryDirectory(prefix="attribution-", dir=platform.settings.data_dir) as folder:
         if address != "local":
             with Client(address) as client:
-                return attribute_on_cluster(events, registers, Path(folder), client)
+                return attribute_on_cluster(events, registers, Path(folder), client, crowded)
         with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
-            return attribute_on_cluster(events, registers, Path(folder), client)
+            return attribute_on_cluster(events, registers, Path(folder), client, crowded)
 
 
 def attribution_columns(feed: str) -> list[str]:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from kc_pipeline.store.lake import Commit
 
 _ADDRESS_REGISTERS = ("parcels", "property_violations", "dangerous_buildings", "business_licenses", "food_permits")
+_CASES = ("property_violations", "dangerous_buildings")
 _ADDRESSED_EVENTS = ("streetlight_outages", "dumping_complaints")
-_OF_311 = tuple(f"clean/{feed}" for feed in _ADDRESSED_EVENTS)
-GAZETTEER_INPUTS = (*(f"clean/{name}" for name in _ADDRESS_REGISTERS), *_OF_311, "clean/streets")
+GAZETTEER_INPUTS = (*(f"clean/{name}" for name in (*_ADDRESS_REGISTERS, *_ADDRESSED_EVENTS)), "clean/streets")
 BLOCK_INPUTS = ("core/gazetteer", "clean/parcels")
 BUSINESS_TABLES = ("core/business_decisions", "core/business_review", "core/businesses")
 BUSINESS_INPUTS = ("clean/business_licenses", "clean/food_permits", "core/gazetteer", "clean/parcels")
@@ -25,37 +25,54 @@ BUSINESS_PARCEL_INPUTS = ("core/businesses", "clean/parcels", "core/gazetteer", 
 
 
 def read_address_registers(platform: Platform) -> "dict[str, pd.DataFrame]":
-    """Registers that give exact addresses: name -> rows; of 311 the exact ones, of licences and permits those in the city."""
+    """What registers say of exact addresses: name -> address, zip_code, latitude, longitude and, where they name it, parcel_id.
+
+    Of 311 the exact addresses, of licences and permits those in the city.  Cases and 311 count once their month is settled:
+    neither of the two newest months.  So the gazetteer, and all that rests on it, stays the same from day to day, and what
+    cases and 311 alone know of comes in once a month.
+    """
     from kc_pipeline.places.business_records import lies_in_city
 
-    registers = {name: read_frame(platform, f"clean/{name}") for name in _ADDRESS_REGISTERS}
-    for feed, months in _settled_months(platform).items():
-        registers[feed] = read_frame(platform, f"clean/{feed}", partitions=months).query("address_precision == 'exact'")
+    registers = {name: _read_addresses(platform, name) for name in _ADDRESS_REGISTERS}
+    settled = _first_unsettled_month(platform)
+    for name in _CASES:
+        opened = registers[name].pop("opened_date")
+        registers[name] = registers[name][opened.isna() | (opened.astype("str") < settled)]
+    for name in _ADDRESSED_EVENTS:
+        months = [month for month in platform.lake.partitions(f"clean/{name}") if month < settled]
+        rows = _read_addresses(platform, name, sorted(months))
+        registers[name] = rows[rows.pop("address_precision") == "exact"]
     for name in ("business_licenses", "food_permits"):
-        registers[name] = registers[name][lies_in_city(registers[name])]
+        rows = registers[name]
+        registers[name] = rows[lies_in_city(rows)].drop(columns=["city", "state"])
     return registers
 
 
-def _settled_months(platform: Platform) -> dict[str, list[str]]:
-    """Months of 311 whose addresses count, by feed: all but the two newest of either, which change from day to day.
-
-    So the gazetteer, and all that rests on it, stays the same from day to day; what 311 alone knows of comes in once a month.
-    """
-    held = {feed: sorted(platform.lake.partitions(f"clean/{feed}")) for feed in _ADDRESSED_EVENTS}
-    newest = sorted({month for months in held.values() for month in months})[-2:]
-    return {feed: [month for month in months if month not in newest] for feed, months in held.items()}
+def _first_unsettled_month(platform: Platform) -> str:
+    """The month (YYYY-MM) before the newest that 311 has rows of; without any, one that comes after every day."""
+    months = sorted({month for name in _ADDRESSED_EVENTS for month in platform.lake.partitions(f"clean/{name}")})
+    return months[-2:][0] if months else "9999"
 
 
-def _settled_311(platform: Platform) -> dict[str, dict[str, str]]:
-    """State of those months, to tell whether they changed."""
-    found = {}
-    for feed, months in _settled_months(platform).items():
-        states = platform.lake.states(f"clean/{feed}")
-        found[feed] = {month: states[month] for month in months}
-    return found
+def _read_addresses(platform: Platform, name: str, partitions: list[str] | None = None) -> "pd.DataFrame":
+    wanted = ("address", "zip_code", "latitude", "longitude", "parcel_id", "opened_date", "address_precision", "city", "state")
+    table = f"clean/{name}"
+    return read_frame(platform, table, [column for column in wanted if column in TABLES[table].column_names], partitions)
 
 
-@unless_unchanged(["core/gazetteer"], [name for name in GAZETTEER_INPUTS if name not in _OF_311], _settled_311)
+def _digest_of_addresses(platform: Platform) -> dict[str, str]:
+    """Digest of what each register says of addresses, whatever the order of its rows and whatever else is in it."""
+    import numpy as np
+    import pandas as pd
+
+    digests = {}
+    for name, rows in read_address_registers(platform).items():
+        hashes = np.sort(pd.util.hash_pandas_object(rows, index=False, categorize=False).to_numpy())
+        digests[name] = hashlib.sha256(hashes.tobytes()).hexdigest()
+    return digests
+
+
+@unless_unchanged(["core/gazetteer"], ["clean/streets"], _digest_of_addresses)
 @remembering_addresses
 def build_gazetteer(platform: Platform) -> "Commit":
     """core/gazetteer from the registers and the exact addresses of 311."""
