@@ -183,7 +183,7 @@ def gather_inputs(platform: Platform, as_of: date) -> RiskInputs:
     years = outcome.whole_years(events, as_of)
     year = outcome.years_before(events, as_of, years)
     parcels = read_frame(platform, "core/business_parcels")
-    shares = read_frame(platform, "core/event_attribution", ["event_id", "business_parcel_id", "weight", "exclusion_reason", "feed"])
+    shares = _police_shares(platform)
     shares = shares[
         shares["business_parcel_id"].notna() & shares["exclusion_reason"].isna() & among(shares["event_id"], events["event_id"])
     ]
@@ -204,6 +204,15 @@ def gather_inputs(platform: Platform, as_of: date) -> RiskInputs:
         as_of, grid, observations.features_on(observed, as_of), outcome.yearly_cell_counts(events, year, years, grid), parcels, places,
         east_north, flags, observed,
     )  # fmt: skip
+
+
+def _police_shares(platform: Platform) -> "pd.DataFrame":
+    """Shares of reports at business places; the score counts no other feed's events as serious."""
+    import pyarrow.compute as pc
+
+    rows = platform.lake.read("core/event_attribution", columns=["event_id", "business_parcel_id", "weight", "exclusion_reason", "feed"])
+    of_police = rows.filter((pc.field("feed") == "police_reports") & pc.field("business_parcel_id").is_valid())
+    return of_police.to_pandas()
 
 
 def place_traits(
