@@ -6,12 +6,13 @@ from datetime import date
 import dagster as dg
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.reference import SNAPSHOT_COLUMNS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS
 from kc_pipeline.defs.assets.marts import source_quality
 from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
 from kc_pipeline.defs.freshness import EVERY_MORNING
-from kc_pipeline.defs.metadata import counts_table, table_metadata
+from kc_pipeline.defs.metadata import columns_metadata, counts_table, table_metadata
 from kc_pipeline.defs.partitions import DAYS
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import marts
@@ -123,6 +124,7 @@ _KEEPS_CONTRACTS = dg.AssetCheckSpec(
             group_name="warehouse",
             kinds={"sqlalchemy"},
             owners=["team:data-engineering"],
+            metadata=columns_metadata(SNAPSHOT_COLUMNS),
             automation_condition=WHEN_CORE_IS_DONE,
             freshness_policy=EVERY_MORNING,
             skippable=True,
