@@ -24,7 +24,7 @@ def _describe(body: dg.LocalFileCodeReference) -> Callable[[dg.AssetSpec], dg.As
         layer, name = spec.key.path
         contract = _PACKAGE / "catalog" / _CATALOGUE.get(layer, "tables.py")
         links = dg.CodeReferencesMetadataValue(
-            code_references=[body, dg.LocalFileCodeReference(file_path=str(contract), line_number=1, label=f"contract of {layer}/{name}")]
+            code_references=[body, dg.LocalFileCodeReference(file_path=str(contract), line_number=1, label=f"contracts in {contract.name}")]
         )
         tags = {"layer": layer, **({"source": name} if layer in _CATALOGUE and name in FEEDS else {})}
         return spec.merge_attributes(tags=tags, metadata={"dagster/code_references": links})
@@ -36,5 +36,5 @@ def _where(definition: dg.AssetsDefinition) -> dg.LocalFileCodeReference:
     """File and line of the function that makes the assets."""
     code = definition.op.compute_fn.decorated_fn.__code__  # type: ignore[union-attr]
     return dg.LocalFileCodeReference(
-        file_path=code.co_filename, line_number=code.co_firstlineno, label=f"{code.co_name} in {Path(code.co_filename).name}"
+        file_path=code.co_filename, line_number=code.co_firstlineno, label=f"assets/{Path(code.co_filename).name}"
     )

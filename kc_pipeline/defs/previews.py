@@ -3,7 +3,7 @@
 Previews lie in Dagster's event log, which more people read than the tables: no person, no exact place of an incident.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -15,17 +15,37 @@ from kc_pipeline.defs.resources import Platform
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROWS, _COLUMNS, _WIDEST_TEXT = 5, 8, 60
+ROWS, _COLUMNS, _WIDEST_TEXT = 5, 8, 44
+MOST_CHARACTERS = 960  # the UI hides longer Markdown behind a click
 # People, and texts that may name them.
 PERSONAL = frozenset({"owner_name", "legal_name", "decided_by", "note", "raw_row", "rejected_value", "record_disagreement"})
 # Where an incident happened is told by the table alone, to those who may read it.
-_PLACES_OF_INCIDENTS = frozenset({"address", "parcel_id", "latitude", "longitude", "address_key", "observed_address"})
-_SAME_IN_EVERY_ROW = frozenset({"feed", "month", "as_of", "row_hash", "snapshot_id", "run_id", "schema_version", *PROVENANCE})
+PLACES_OF_INCIDENTS = frozenset({"address", "parcel_id", "latitude", "longitude", "business_parcel_id", "distance_m"})
+_DETAILS = frozenset({"feed", "month", "as_of", "row_hash", "snapshot_id", "run_id", "schema_version", *PROVENANCE})
+_CLOCKS = frozenset({"reported_local", "reported_utc", "reported_clock", "occurred_local", "available_date"})
+# What a reader looks for first, where that is not what stands first.
+_FIRST: Mapping[str, tuple[str, ...]] = {
+    "marts/threshold_status": (
+        "address", "rule_id", "confirmed_count", "possible_count", "needed_count", "threshold_status", "ladder_step",
+    ),
+    "marts/business_risk_factors": (
+        "business_parcel_id", "factor", "factor_group", "risk_multiplier", "observation_count", "nearest_m", "owed_by", "explanation",
+    ),
+    "marts/action_items": (
+        "address", "action", "responsible_party", "department", "is_on_premises", "distance_m", "open_days", "observed_address",
+    ),
+    "marts/source_quality": (
+        "feed", "source_status", "status_reason", "received_count", "quarantined_count", "event_count", "newest_report_date",
+    ),
+    "marts/public_neighborhood_quarter": ("quarter", "neighborhood", "feed", "public_event_count", "is_suppressed", "city_event_count"),
+}  # fmt: skip
 
 
 def preview_columns(table: Table) -> tuple[str, ...]:
     """The columns that a preview of a table shows."""
-    hidden = PERSONAL | _SAME_IN_EVERY_ROW | (_PLACES_OF_INCIDENTS if "event_id" in table.column_names else frozenset())
+    if table.name in _FIRST:
+        return _FIRST[table.name]
+    hidden = PERSONAL | _DETAILS | _CLOCKS | (PLACES_OF_INCIDENTS if "event_id" in table.column_names else frozenset())
     return tuple(c.name for c in table.columns if c.name not in hidden and c.type is not Type.GEOMETRY)[:_COLUMNS]
 
 
@@ -38,7 +58,7 @@ def preview(platform: Platform, name: str, part: str | None = None) -> dict[str,
     if table.partition is not None and part is None:
         part = max(platform.lake.partitions(name), default=None)
     rows = platform.lake.read(name, partitions=None if part is None else [part], columns=preview_columns(table)).slice(0, ROWS)
-    return {"preview": _markdown(rows)} if rows.num_rows else {}
+    return {"preview": rows_table(rows.schema.names, [row.values() for row in rows.to_pylist()])} if rows.num_rows else {}
 
 
 def counted(rows: "pa.Table", column: str) -> dict[str, int]:
@@ -57,9 +77,14 @@ def share(part: float, whole: float) -> float:
     return round(part / whole, 4) if whole else 0.0
 
 
-def _markdown(rows: "pa.Table") -> dg.MarkdownMetadataValue:
-    lines = [f"| {' | '.join(rows.schema.names)} |", "|" + "---|" * rows.num_columns]
-    lines += [f"| {' | '.join(_cell(value) for value in row.values())} |" for row in rows.to_pylist()]
+def rows_table(heading: Sequence[str], rows: Iterable[Iterable[Any]]) -> dg.MarkdownMetadataValue:
+    """Rows as a Markdown table, as many of the first as the UI shows without a click."""
+    lines = [f"| {' | '.join(heading)} |", "|" + "---|" * len(heading)]
+    for row in rows:
+        line = f"| {' | '.join(_cell(value) for value in row)} |"
+        if sum(map(len, lines)) + len(lines) + len(line) > MOST_CHARACTERS:
+            break
+        lines.append(line)
     return dg.MetadataValue.md("\n".join(lines))
 
 

@@ -11,7 +11,7 @@ import pytest
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.build import build_defs
-from kc_pipeline.defs.previews import PERSONAL, ROWS, preview_columns
+from kc_pipeline.defs.previews import MOST_CHARACTERS, PERSONAL, PLACES_OF_INCIDENTS, ROWS, preview_columns
 
 LARGEST_BYTES = 30_000
 KEYS = build_defs(environ={}).resolve_asset_graph().get_all_asset_keys()
@@ -40,13 +40,14 @@ def test_previews_are_a_few_rows_of_the_table_without_people_or_places_of_incide
     assert {"clean/police_reports", "core/businesses", "core/event_attribution", "marts/threshold_status", "marts/action_items"} <= set(
         previewed
     )
-    for name, (heading, _, *rows) in previewed.items():
+    for name, (heading, line, *rows) in previewed.items():
         columns = [cell.strip() for cell in heading.strip("|").split("|")]
         assert columns == list(preview_columns(TABLES[name]))
         assert 1 <= len(rows) <= ROWS
+        assert len("\n".join((heading, line, *rows))) <= MOST_CHARACTERS
         assert not PERSONAL & set(columns)
         if "event_id" in TABLES[name].column_names:
-            assert not {"address", "latitude", "longitude", "parcel_id"} & set(columns)
+            assert not PLACES_OF_INCIDENTS & set(columns)
         assert all(row.count("|") == len(columns) + 1 for row in rows)
 
 

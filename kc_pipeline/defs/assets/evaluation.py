@@ -1,5 +1,6 @@
 """Evaluation: the fitted model and its card, its back-test against rivals, and the audit of who is flagged."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -81,7 +82,7 @@ def backtest(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platf
 def pai_numbers(judged: "pd.DataFrame") -> dict[str, float]:
     """The prediction accuracy index of each model at each share of area, a number each that Dagster draws over time."""
     rows = judged[["model_name", "area_share_pct", "pai"]].itertuples(index=False)
-    return {f"pai_{name}_at_{area:g}_pct": round(float(pai), 4) for name, area, pai in rows}
+    return {f"pai_{re.sub(r'[^A-Za-z0-9]+', '_', name)}_at_{area:g}_pct": round(float(pai), 4) for name, area, pai in rows}
 
 
 @dg.asset(

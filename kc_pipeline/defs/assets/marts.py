@@ -12,7 +12,7 @@ from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
 from kc_pipeline.defs.freshness import EVERY_MORNING
 from kc_pipeline.defs.metadata import counts_table, table_metadata
 from kc_pipeline.defs.partitions import DAYS
-from kc_pipeline.defs.previews import counted, numbers, preview
+from kc_pipeline.defs.previews import counted, numbers, preview, rows_table
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import marts, ordinance, risk
 
@@ -89,11 +89,6 @@ def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
     columns = ["risk_rank", "business_names", "address", "expected_events_per_year", "serious_events_365d", "coverage_pct"]
     top = platform.lake.read(_RISK.name, partitions=[context.partition_key], columns=columns)
     first = sorted(top.to_pylist(), key=lambda row: row["risk_rank"])[:10]
-    lines = [
-        "| rank | businesses | address |",
-        "|--:|---|---|",
-        *(f"| {r['risk_rank']} | {r['business_names']} | {r['address']} |" for r in first),
-    ]
     yield dg.MaterializeResult(
         asset_key=_RISK.name.split("/"),
         metadata={
@@ -101,7 +96,9 @@ def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
             "expected_events_per_year": round(sum(top["expected_events_per_year"].to_pylist()), 3),
             "serious_events_365d": round(sum(top["serious_events_365d"].to_pylist()), 3),
             "coverage_pct": min(top["coverage_pct"].to_pylist(), default=0.0),
-            "highest": dg.MetadataValue.md("\n".join(lines)),
+            "highest": rows_table(
+                ("rank", "businesses", "address", "expected a year", "last year"), ([row[name] for name in columns[:5]] for row in first)
+            ),
         },
     )
     yield dg.MaterializeResult(
