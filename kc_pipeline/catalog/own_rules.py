@@ -270,7 +270,7 @@ RULE_OF_DRIFT: Mapping[str, str] = {
 
 # Rules are shown in few checks, each with a table of its rules: name -> (what the check says, its rules).  Rules that stand in
 # none are shown in CONTRACT where they block, else in HABITS.
-CONTRACT, HABITS = "contract", "habits_are_usual"
+CONTRACT, HABITS = "rows_keep_the_contract", "habits_are_usual"
 CHECKS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     CONTRACT: ("Types, required values, sets, ranges, forms, keys, and laws between columns hold for every row.", ()),
     "rows_are_accounted_for": (

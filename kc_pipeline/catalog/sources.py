@@ -75,10 +75,13 @@ class FeedTable:
     Attributes:
         grain: what one row is.
         columns: names of columns that `catalog/columns.py` has, and columns of the feed's own; the first is `record_id`, the key.
+        made_from: column -> canonical raw names that it is made from, for the UI's column lineage; one of the same name, and
+            those that every register has, need not be given.
     """
 
     grain: str
     columns: tuple[str | Column, ...]
+    made_from: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

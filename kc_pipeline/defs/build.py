@@ -15,6 +15,7 @@ from kc_pipeline.defs.assets.raw import RAW_ASSETS
 from kc_pipeline.defs.automation import build_automation_sensor, build_schedule, ingest_job, marts_job
 from kc_pipeline.defs.changes import build_change_sensor
 from kc_pipeline.defs.checks import ASSET_CHECKS
+from kc_pipeline.defs.describe import describe_assets
 from kc_pipeline.defs.executors import find_executor
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.settings import load_settings
@@ -30,7 +31,7 @@ def build_defs(*, platform: Platform | None = None, environ: Mapping[str, str] |
     platform = platform or Platform(load_settings(os.environ if environ is None else environ))
     is_on = platform.settings.schedules_on
     return dg.Definitions(
-        assets=[*RAW_ASSETS, *CLEAN_ASSETS, *CORE_ASSETS, *EVALUATION_ASSETS, *MART_ASSETS, *BI_ASSETS],
+        assets=describe_assets([*RAW_ASSETS, *CLEAN_ASSETS, *CORE_ASSETS, *EVALUATION_ASSETS, *MART_ASSETS, *BI_ASSETS]),
         asset_checks=[*ASSET_CHECKS, *BI_CHECKS],
         jobs=[ingest_job, marts_job],
         schedules=[build_schedule(is_on)],

@@ -1,14 +1,18 @@
 """The catalogue and the steps' results in Dagster's own words."""
 
 import base64
+import io
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from kc_pipeline.catalog.columns import Type
+from kc_pipeline.catalog.columns import Column, Type
+from kc_pipeline.catalog.lineage import made_of_nothing, upstream_columns
+from kc_pipeline.catalog.raw_fields import raw_columns
 from kc_pipeline.catalog.sources import Feed
 from kc_pipeline.catalog.tables import Table
 from kc_pipeline.defs.partitions import MONTHS
@@ -27,18 +31,15 @@ _TYPE_NAMES = {
     Type.UTC_TIME: "timestamp (UTC)",
     Type.GEOMETRY: "WKB (EPSG:4326)",
 }
+_SHOWN_UPSTREAM = 3  # columns that a description names
+_LARGEST_PICTURE_BYTES, _WIDEST_PICTURE, _COLORS = 22_000, 760, 24
 
 
 def table_schema(table: Table) -> dg.TableSchema:
-    """A table's contract as Dagster shows it: types, nullability, units, descriptions, key."""
+    """A table's contract as Dagster shows it: types, nullability, units, descriptions with what a column is made from, key."""
+    upstream, made = upstream_columns(table.name), made_of_nothing(table.name)
     columns = [
-        dg.TableColumn(
-            column.name,
-            _TYPE_NAMES[column.type],
-            column.description,
-            constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=table.key == (column.name,)),
-            tags={"unit": column.unit.replace(" ", "_")} if column.unit else None,
-        )
+        _column(column, _made_from(upstream.get(column.name, ()), made.get(column.name)), is_unique=table.key == (column.name,))
         for column in table.columns
     ]
     return dg.TableSchema(columns=columns, constraints=dg.TableConstraints(other=[f"primary key ({', '.join(table.key)})"]))
@@ -46,7 +47,63 @@ def table_schema(table: Table) -> dg.TableSchema:
 
 def table_metadata(table: Table) -> dict[str, object]:
     """Definition metadata of the asset that is a table."""
-    return {"dagster/column_schema": table_schema(table), "grain": table.grain, "key": ", ".join(table.key)}
+    return {
+        "dagster/column_schema": table_schema(table),
+        "dagster/column_lineage": column_lineage(table),
+        "dagster/table_name": table.name.replace("/", "."),
+        "grain": table.grain,
+        "key": ", ".join(table.key),
+    }
+
+
+def raw_metadata(feed: Feed) -> dict[str, object]:
+    """Definition metadata of the asset that is a feed's raw rows."""
+    return {
+        **columns_metadata(raw_columns(feed)),
+        "dagster/table_name": f"raw.{feed.name}",
+        "publisher": feed.publisher,
+        "usual_lag_days": feed.usual_lag_days,
+        "sources": sources_table(feed),
+    }
+
+
+def columns_metadata(columns: Iterable[Column]) -> dict[str, object]:
+    """Definition metadata of an asset with columns but without a contract."""
+    return {"dagster/column_schema": dg.TableSchema(columns=[_column(column, "") for column in columns])}
+
+
+def column_lineage(table: Table) -> dg.TableColumnLineage:
+    """Which columns of which assets a table's columns are made from, as the catalogue's lineage says."""
+    return dg.TableColumnLineage({name: [_dependency(each) for each in named] for name, named in upstream_columns(table.name).items()})
+
+
+@cache
+def _dependency(column: str) -> dg.TableColumnDep:
+    """A column that is named as 'layer/table.column'."""
+    table, _, name = column.rpartition(".")
+    return dg.TableColumnDep(dg.AssetKey(table.split("/")), name)
+
+
+def _column(column: Column, made_from: str, *, is_unique: bool = False) -> dg.TableColumn:
+    return dg.TableColumn(
+        column.name,
+        _TYPE_NAMES[column.type],
+        f"{column.description} {made_from}".strip(),
+        constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=is_unique),
+        tags={"unit": column.unit.replace(" ", "_")} if column.unit else None,
+    )
+
+
+def _made_from(named: Sequence[str], made: str | None) -> str:
+    """Where a column comes from, in a sentence: the main columns, and how many more there are.
+
+    The open-source UI keeps column lineage for its API and does not draw it, so that it is said here as well.
+    """
+    if made is not None:
+        return f"Not from a source: {made}."
+    shown = ", ".join(named[:_SHOWN_UPSTREAM])
+    more = f" and {len(named) - _SHOWN_UPSTREAM} more" if len(named) > _SHOWN_UPSTREAM else ""
+    return f"From {shown}{more}." if named else ""
 
 
 def sources_table(feed: Feed) -> dg.MarkdownMetadataValue:
@@ -102,8 +159,19 @@ def frame_table(rows: "pd.DataFrame") -> dg.MarkdownMetadataValue:
 
 
 def picture(path: Path, title: str) -> dg.MarkdownMetadataValue:
-    """A PNG file inside Markdown."""
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()})")
+    """A PNG file inside Markdown, in few colors and small enough for an event log; the file itself stays as it is."""
+    from PIL import Image
+
+    with Image.open(path) as full:
+        flat = full.convert("RGB")
+    width = min(flat.width, _WIDEST_PICTURE)
+    while True:
+        small = flat.resize((width, flat.height * width // flat.width), Image.Resampling.LANCZOS).quantize(_COLORS)
+        packed = io.BytesIO()
+        small.save(packed, "PNG", optimize=True)
+        if packed.tell() <= _LARGEST_PICTURE_BYTES:
+            return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(packed.getvalue()).decode()})")
+        width = width * 4 // 5
 
 
 def card_metadata(card: Mapping[str, Any]) -> dict[str, Any]:

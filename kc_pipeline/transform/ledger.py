@@ -12,15 +12,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kc_pipeline.catalog.raw_fields import FRONT, field_names
 from kc_pipeline.catalog.render import to_arrow
-from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.catalog.tables import PROVENANCE, TABLES
 from kc_pipeline.transform.result import CleanResult, ReconciliationError
 
 # Raise it whenever the same raw rows would give other clean rows: every month is then cleaned again.
 CODE_VERSION = "7"
 
-FRONT = ("data_set", "partition", "pull_id", "page", "line", "row_id", "pulled_at")
 _NOT_CONTENT = (*PROVENANCE, "available_date", "row_hash")
 _UNIT_SEPARATOR, _NULL = "\x1f", "\x00"
 
@@ -35,7 +34,7 @@ class Ledger:
 
     def __init__(self, feed: str, raw: pa.Table) -> None:
         self.feed = feed
-        fields = _field_names(feed)
+        fields = list(field_names(feed))
         raw = _with_front(raw)
         frame = raw.select([name for name in (*FRONT, *fields) if name in raw.column_names]).to_pandas()
         # In an order that does not hang on how the rows came: of a repeated identity the newest pull's row is used.
@@ -169,16 +168,6 @@ def _repeats_identity(rows: pd.DataFrame) -> np.ndarray:
     place = rows["page"].astype("str") + ":" + rows["line"].astype("str")
     pull = (rows["partition"] + "/" + rows["pull_id"]).where(rows["row_id"] == place, "")
     return np.asarray(rows[["data_set", "row_id"]].assign(pull=pull).duplicated())
-
-
-def _field_names(feed: str) -> list[str]:
-    """Canonical raw names of a feed's data sets, as they stand in the raw table."""
-    names: dict[str, None] = {}
-    for data_set in FEEDS[feed].data_sets:
-        for name in (*data_set.fields, *data_set.implied):
-            for column in {"point": ("longitude", "latitude"), "shape": ("geometry",)}.get(name, (name,)):
-                names[column] = None
-    return list(names)
 
 
 def _as_arrow(table: str, rows: pd.DataFrame) -> pa.Table:

@@ -1,11 +1,17 @@
 """Run `kc` as a user would, and open what it left behind."""
 
+import json
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -39,6 +45,37 @@ def platform(folder: Path, source: str = "sandbox") -> Platform:
 def copied(folder: Path, target: Path) -> Path:
     """A copy of a run's folder, without the files that come and go beside a SQLite file while another test reads it."""
     return Path(shutil.copytree(folder, target, ignore=shutil.ignore_patterns("*-shm", "*-wal")))
+
+
+@contextmanager
+def served_ui(folder: Path, *options: str) -> Iterator[str]:
+    """Address of `kc ui` on a run's folder, for as long as it is needed."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environ = {**os.environ, "KC_DATA_DIR": str(folder)}
+    environ.pop("DAGSTER_HOME", None)
+    command = [sys.executable, "-m", "kc_pipeline.cli", "ui", "--port", str(port), *options]
+    server = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(400):
+            try:
+                ask(f"{address}/graphql", "{ version }")
+                break
+            except OSError:
+                assert server.poll() is None, "it ended by itself"
+                time.sleep(0.2)
+        yield address
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+
+
+def ask(address: str, query: str) -> dict:
+    """The answer to a GraphQL query."""
+    request = urllib.request.Request(address, json.dumps({"query": query}).encode(), {"Content-Type": "application/json"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        return json.loads(answer.read())
 
 
 def fingerprint(printed: str) -> str:

@@ -46,7 +46,7 @@ def test_rows_that_break_a_rule_stop_the_publication_and_the_report_says_why(cop
     )
     done = kc(copied_city, "run", "--scale", SCALE, "--as-of", "2026-07-02")
     assert done.returncode == 1
-    assert "blocking check failed clean/dumping_complaints: contract" in done.stdout
+    assert "blocking check failed clean/dumping_complaints: rows_keep_the_contract" in done.stdout
     with sqlite3.connect(copied_city / "sandbox" / "warehouse.sqlite") as client:
         assert client.execute("select distinct as_of from v1_business_risk_current").fetchall() == [(DAY,)]
     report = Path(re.search(r"What the audit found: (\S+)", done.stdout)[1]).read_text()

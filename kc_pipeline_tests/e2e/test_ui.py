@@ -1,19 +1,11 @@
 """The Dagster UI as `kc ui` serves it: to look at, not to touch; and what remains true without Dagster's records."""
 
-import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kc_runs import copied, kc
+from kc_runs import ask, copied, kc, served_ui
 
 WIPE = """mutation { wipeAssets(assetPartitionRanges: [{assetKey: {path: ["marts", "business_risk"]}}]) { __typename } }"""
 ASSETS = "{ assetsOrError { ... on AssetConnection { nodes { key { path } assetMaterializations(limit: 1) { runId } } } } }"
@@ -22,33 +14,8 @@ ASSETS = "{ assetsOrError { ... on AssetConnection { nodes { key { path } assetM
 @pytest.fixture(scope="module")
 def served(finished_run: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the GraphQL interface of `kc ui` on a finished run."""
-    folder = copied(finished_run[0], tmp_path_factory.mktemp("ui") / "copy")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environ = {**os.environ, "KC_DATA_DIR": str(folder)}
-    environ.pop("DAGSTER_HOME", None)
-    command = [sys.executable, "-m", "kc_pipeline.cli", "ui", "--port", str(port)]
-    server = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
-    address = f"http://127.0.0.1:{port}/graphql"
-    try:
-        for _ in range(400):
-            try:
-                ask(address, "{ version }")
-                break
-            except OSError:
-                assert server.poll() is None, "it ended by itself"
-                time.sleep(0.2)
-        yield address
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
-
-
-def ask(address: str, query: str) -> dict:
-    """The answer to a GraphQL query."""
-    request = urllib.request.Request(address, json.dumps({"query": query}).encode(), {"Content-Type": "application/json"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-        return json.loads(answer.read())
+    with served_ui(copied(finished_run[0], tmp_path_factory.mktemp("ui") / "copy")) as address:
+        yield f"{address}/graphql"
 
 
 @pytest.mark.fault(40)

@@ -6,13 +6,15 @@ from datetime import date
 import dagster as dg
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.reference import SNAPSHOT_COLUMNS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS
 from kc_pipeline.defs.assets.marts import source_quality
 from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
 from kc_pipeline.defs.freshness import EVERY_MORNING
-from kc_pipeline.defs.metadata import counts_table, table_metadata
+from kc_pipeline.defs.metadata import columns_metadata, counts_table, table_metadata
 from kc_pipeline.defs.partitions import DAYS
+from kc_pipeline.defs.previews import counted, numbers, preview, share
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import marts
 
@@ -38,10 +40,14 @@ def action_items(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
     """marts/action_items."""
     marts.list_actions(platform, date.fromisoformat(context.partition_key), context.run_id)
     rows = platform.lake.read(_ACTIONS.name, partitions=[context.partition_key], columns=["responsible_party"])
-    parties = rows["responsible_party"].to_pylist()
-    counts = {party: parties.count(party) for party in sorted(set(parties))}
+    counts = counted(rows, "responsible_party")
     return dg.MaterializeResult(
-        metadata={"dagster/row_count": rows.num_rows, "owed_by": counts_table(counts, "responsible party", "items")}
+        metadata={
+            "dagster/row_count": rows.num_rows,
+            "owed_by": counts_table(counts, "responsible party", "items"),
+            **numbers("items_of", counts, ("city", "owner", "another owner")),
+            **preview(platform, _ACTIONS.name, context.partition_key),
+        }
     )
 
 
@@ -72,7 +78,8 @@ _DIMENSIONS = {
 def dimensions(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
     """marts/dim_business and marts/dim_business_parcel."""
     for commit in marts.list_dimensions(platform, date.fromisoformat(context.partition_key), context.run_id):
-        yield dg.MaterializeResult(asset_key=commit.table.split("/"), metadata={"dagster/row_count": commit.row_count})
+        shown = preview(platform, commit.table, context.partition_key)
+        yield dg.MaterializeResult(asset_key=commit.table.split("/"), metadata={"dagster/row_count": commit.row_count, **shown})
 
 
 @dg.asset(
@@ -99,7 +106,14 @@ def public_neighborhood_quarter(context: dg.AssetExecutionContext, platform: dg.
     marts.count_for_the_public(platform, date.fromisoformat(context.partition_key), context.run_id)
     rows = platform.lake.read(_PUBLIC.name, partitions=[context.partition_key], columns=["is_suppressed"])
     hidden = sum(rows["is_suppressed"].to_pylist())
-    return dg.MaterializeResult(metadata={"dagster/row_count": rows.num_rows, "hidden_counts": hidden})
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows.num_rows,
+            "hidden_counts": hidden,
+            "hidden_share": share(hidden, rows.num_rows),
+            **preview(platform, _PUBLIC.name, context.partition_key),
+        }
+    )
 
 
 _SNAPSHOTS = dg.AssetKey(["warehouse", "published_snapshots"])
@@ -123,6 +137,7 @@ _KEEPS_CONTRACTS = dg.AssetCheckSpec(
             group_name="warehouse",
             kinds={"sqlalchemy"},
             owners=["team:data-engineering"],
+            metadata=columns_metadata(SNAPSHOT_COLUMNS),
             automation_condition=WHEN_CORE_IS_DONE,
             freshness_policy=EVERY_MORNING,
             skippable=True,
@@ -160,6 +175,7 @@ def published_snapshots(
             "is_current": done.is_current,
             "snapshots": ", ".join(f"{mart} {snapshot}" for mart, snapshot in done.snapshots.items()),
             "new_rows": counts_table(done.row_counts, "mart"),
+            "rows_newly_published": sum(done.row_counts.values()),
             "snapshots_pruned": len(pruned),
             "orphan_files_removed": platform.lake.clear_orphans(),
         }

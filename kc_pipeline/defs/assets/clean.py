@@ -7,8 +7,9 @@ import dagster as dg
 from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.freshness import refreshed_within_lag
-from kc_pipeline.defs.metadata import note_other_months, table_metadata
+from kc_pipeline.defs.metadata import counts_table, note_other_months, table_metadata
 from kc_pipeline.defs.partitions import MONTHS
+from kc_pipeline.defs.previews import counted, preview, share
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import feeds
 
@@ -60,13 +61,17 @@ def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
                 "source_rows_received": report.total("received_count"),
                 "source_rows_good": report.total("good_count"),
                 "source_rows_duplicate": report.total("duplicate_count"),
+                "good_share": share(report.total("good_count"), report.total("received_count")),
                 "changed_partitions": ", ".join(written[clean.name]) or "none",
+                **preview(platform, clean.name),
             },
         )
         yield dg.MaterializeResult(
             asset_key=dg.AssetKey(quarantine.name.split("/")),
             metadata={
                 "dagster/row_count": report.total("quarantined_count"),
+                "quarantined_share": share(report.total("quarantined_count"), report.total("received_count")),
+                "rules": counts_table(counted(platform.lake.read(quarantine.name, columns=["rule"]), "rule"), "rule"),
                 "changed_partitions": ", ".join(written[quarantine.name]) or "none",
             },
         )

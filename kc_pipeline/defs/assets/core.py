@@ -9,6 +9,7 @@ from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.answers import attribution_rates, match_rates
 from kc_pipeline.defs.automation import WHEN_INPUTS_CHANGED
 from kc_pipeline.defs.metadata import rates_metadata, table_metadata
+from kc_pipeline.defs.previews import preview, share
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import attribution, places, risk
 
@@ -45,6 +46,7 @@ def build_core_asset(
                 "delta_version": commit.version or 0,
                 "changed": bool(commit.changed),
                 **summary(platform),
+                **preview(platform, table_name),
             }
         )
 
@@ -82,7 +84,7 @@ def build_core_assets(
                 "changed": bool(commit.changed),
             }
             more = summary(platform) if commit is commits[-1] else {}
-            yield dg.MaterializeResult(asset_key=commit.table.split("/"), metadata={**facts, **more})
+            yield dg.MaterializeResult(asset_key=commit.table.split("/"), metadata={**facts, **more, **preview(platform, commit.table)})
 
     return build
 
@@ -93,7 +95,15 @@ def _attribution_summary(platform: Platform) -> Mapping[str, Any]:
 
 
 def _match_summary(platform: Platform) -> Mapping[str, Any]:
-    return rates_metadata(match_rates(platform), "match_method")
+    rates = match_rates(platform)
+    active = rates.get("active", {})
+    on_parcel = share(sum(active.values()) - active.get("none", 0.0), sum(active.values()))
+    return {"active_on_parcel_share": on_parcel, **rates_metadata(rates, "match_method")}
+
+
+def _located_summary(platform: Platform) -> Mapping[str, Any]:
+    found = platform.lake.read("core/located_addresses", columns=["latitude"])
+    return {"located_share": share(found.num_rows - found["latitude"].null_count, found.num_rows)}
 
 
 CORE_ASSETS = [
@@ -114,6 +124,7 @@ CORE_ASSETS = [
         attribution.LOCATION_INPUTS,
         attribution.locate_addresses,
         "Where every address text of the event feeds lies, and how sure that is.",
+        _located_summary,
     ),
     build_core_assets(
         {

@@ -1,5 +1,6 @@
 """Evaluation: the fitted model and its card, its back-test against rivals, and the audit of who is flagged."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -63,6 +64,7 @@ def model_card(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
 def backtest(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """eval/backtest."""
     found = evaluation.run_backtest(platform, date.fromisoformat(context.partition_key))
+    accuracy = {} if found.judged is None else pai_numbers(found.judged)
     tables: dict[str, pd.DataFrame | None] = {
         "models": found.judged, "without_a_source": found.without_sources, "without_a_neighborhood": found.without_areas,
     }  # fmt: skip
@@ -71,9 +73,16 @@ def backtest(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platf
             "trained_as_of": found.trained_as_of.isoformat(),
             **({"no_backtest_because": found.reason} if found.reason else {}),
             **{name: frame_table(rows) for name, rows in tables.items() if rows is not None},
+            **accuracy,
             **_pictures(found.plots),
         }
     )
+
+
+def pai_numbers(judged: "pd.DataFrame") -> dict[str, float]:
+    """The prediction accuracy index of each model at each share of area, a number each that Dagster draws over time."""
+    rows = judged[["model_name", "area_share_pct", "pai"]].itertuples(index=False)
+    return {f"pai_{re.sub(r'[^A-Za-z0-9]+', '_', name)}_at_{area:g}_pct": round(float(pai), 4) for name, area, pai in rows}
 
 
 @dg.asset(
@@ -96,7 +105,13 @@ def fairness_audit(context: dg.AssetExecutionContext, platform: dg.ResourceParam
     said = dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in sentences) or "Nothing stands out.")
     alerts = int(rows["is_alert"].sum())
     return dg.MaterializeResult(
-        metadata={"dagster/row_count": commit.row_count, "alerts": alerts, "noticed": said, "districts": frame_table(rows)}
+        metadata={
+            "dagster/row_count": commit.row_count,
+            "alerts": alerts,
+            "largest_flag_rate_ratio": round(float(rows["flag_rate_ratio"].max()), 4) if len(rows) else 0.0,
+            "noticed": said,
+            "districts": frame_table(rows),
+        }
     )
 
 

@@ -12,6 +12,7 @@ from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
 from kc_pipeline.defs.freshness import EVERY_MORNING
 from kc_pipeline.defs.metadata import counts_table, table_metadata
 from kc_pipeline.defs.partitions import DAYS
+from kc_pipeline.defs.previews import counted, numbers, preview, rows_table
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import marts, ordinance, risk
 
@@ -37,10 +38,19 @@ def source_quality(context: dg.AssetExecutionContext, platform: dg.ResourceParam
     """marts/source_quality."""
     as_of = date.fromisoformat(context.partition_key)
     marts.judge_sources(platform, as_of, context.run_id)
-    rows = platform.lake.read(_QUALITY.name, partitions=[context.partition_key], columns=["source_status"])
-    statuses = rows["source_status"].to_pylist()
-    counts = {status: statuses.count(status) for status in sorted(set(statuses))}
-    return dg.MaterializeResult(metadata={"dagster/row_count": rows.num_rows, "statuses": counts_table(counts, "status", "feeds")})
+    columns = ["feed", "source_status", "newest_report_date", "covered_days_365d"]
+    rows = platform.lake.read(_QUALITY.name, partitions=[context.partition_key], columns=columns)
+    counts = counted(rows, "source_status")
+    age = {row["feed"]: (as_of - row["newest_report_date"]).days for row in rows.to_pylist() if row["newest_report_date"]}
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows.num_rows,
+            "statuses": counts_table(counts, "status", "feeds"),
+            **numbers("feeds", counts, ("fresh", "degraded", "stale", "silent", "failed")),
+            **{f"age_days_{feed}": days for feed, days in age.items()},
+            **preview(platform, _QUALITY.name, context.partition_key),
+        }
+    )
 
 
 _RISK_DEPS = [dg.AssetKey(table.split("/")) for table in risk.MODEL_INPUTS if table.startswith("core/")]
@@ -76,17 +86,25 @@ _RISK_DESCRIPTIONS = {
 def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
     """marts/business_risk and marts/business_risk_factors."""
     of_risk, of_factors = marts.score_business_risk(platform, date.fromisoformat(context.partition_key), context.run_id)
-    top = platform.lake.read(_RISK.name, partitions=[context.partition_key], columns=["risk_rank", "business_names", "address"])
+    columns = ["risk_rank", "business_names", "address", "expected_events_per_year", "serious_events_365d", "coverage_pct"]
+    top = platform.lake.read(_RISK.name, partitions=[context.partition_key], columns=columns)
     first = sorted(top.to_pylist(), key=lambda row: row["risk_rank"])[:10]
-    lines = [
-        "| rank | businesses | address |",
-        "|--:|---|---|",
-        *(f"| {r['risk_rank']} | {r['business_names']} | {r['address']} |" for r in first),
-    ]
     yield dg.MaterializeResult(
-        asset_key=_RISK.name.split("/"), metadata={"dagster/row_count": of_risk.row_count, "highest": dg.MetadataValue.md("\n".join(lines))}
+        asset_key=_RISK.name.split("/"),
+        metadata={
+            "dagster/row_count": of_risk.row_count,
+            "expected_events_per_year": round(sum(top["expected_events_per_year"].to_pylist()), 3),
+            "serious_events_365d": round(sum(top["serious_events_365d"].to_pylist()), 3),
+            "coverage_pct": min(top["coverage_pct"].to_pylist(), default=0.0),
+            "highest": rows_table(
+                ("rank", "businesses", "address", "expected a year", "last year"), ([row[name] for name in columns[:5]] for row in first)
+            ),
+        },
     )
-    yield dg.MaterializeResult(asset_key=_FACTORS.name.split("/"), metadata={"dagster/row_count": of_factors.row_count})
+    yield dg.MaterializeResult(
+        asset_key=_FACTORS.name.split("/"),
+        metadata={"dagster/row_count": of_factors.row_count, **preview(platform, _FACTORS.name, context.partition_key)},
+    )
 
 
 _THRESHOLD_DESCRIPTIONS = {
@@ -121,10 +139,26 @@ def thresholds(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
     """marts/threshold_status and marts/threshold_events."""
     of_status, of_events = ordinance.count_thresholds(platform, date.fromisoformat(context.partition_key), context.run_id)
     rows = platform.lake.read(_STATUS.name, partitions=[context.partition_key], columns=["threshold_status"])
-    statuses = rows["threshold_status"].to_pylist()
-    said = counts_table({status: statuses.count(status) for status in sorted(set(statuses))}, "status", "places and rules")
-    yield dg.MaterializeResult(asset_key=_STATUS.name.split("/"), metadata={"dagster/row_count": of_status.row_count, "statuses": said})
-    yield dg.MaterializeResult(asset_key=_INCIDENTS.name.split("/"), metadata={"dagster/row_count": of_events.row_count})
+    statuses = counted(rows, "threshold_status")
+    said = counts_table(statuses, "status", "places and rules")
+    yield dg.MaterializeResult(
+        asset_key=_STATUS.name.split("/"),
+        metadata={
+            "dagster/row_count": of_status.row_count,
+            "statuses": said,
+            **numbers("rules", statuses, ("met", "near", "clear")),
+            **preview(platform, _STATUS.name, context.partition_key),
+        },
+    )
+    events = platform.lake.read(_INCIDENTS.name, partitions=[context.partition_key], columns=["count_state"])
+    yield dg.MaterializeResult(
+        asset_key=_INCIDENTS.name.split("/"),
+        metadata={
+            "dagster/row_count": of_events.row_count,
+            **numbers("events", counted(events, "count_state"), ("counts", "possible", "excluded")),
+            **preview(platform, _INCIDENTS.name, context.partition_key),
+        },
+    )
 
 
 MART_ASSETS = [source_quality, business_risk, thresholds]

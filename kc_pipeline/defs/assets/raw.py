@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from kc_pipeline.catalog.sources import FEEDS, Feed
-from kc_pipeline.defs.metadata import counts_table, note_other_months, sources_table
+from kc_pipeline.defs.metadata import counts_table, note_other_months, raw_metadata
 from kc_pipeline.defs.partitions import BACKFILL, MONTHS, OPEN, REFRESH, open_from
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import feeds
@@ -28,7 +28,7 @@ def build_raw_asset(feed: Feed) -> dg.AssetsDefinition:
         kinds=set(transports[:3]),
         owners=["team:data-engineering"],
         tags={"feed_kind": feed.kind},
-        metadata={"publisher": feed.publisher, "usual_lag_days": feed.usual_lag_days, "sources": sources_table(feed)},
+        metadata=raw_metadata(feed),
         description=f"{feed.title} as the {feed.publisher} publishes them: wire bytes and manifests. {feed.description}",
     )
     def pull(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
