@@ -31,7 +31,7 @@ PARSED = {
     ("ui",): "serves until it is stopped; run by e2e/test_ui.py",
     ("dev",): "serves until it is stopped; run by e2e/test_run_again.py",
 }
-READING = ("top", "explain", "evidence", "case", "quarantine", "review", "snapshots", "table", "export", "contracts", "trace", "verify")
+READING = ("top", "explain", "evidence", "case", "quarantine", "review", "snapshots", "table", "export", "contracts", "trace", "verify", "purge")
 
 
 def lines() -> list[str]:
@@ -62,7 +62,7 @@ def is_parsed_alone(words: list[str]) -> bool:
 
 
 KC = [line for line in lines() if line.startswith("kc ")]
-WRITING = [line for line in KC if shlex.split(line)[1] in ("run", "replay") and not is_parsed_alone(shlex.split(line)[1:])]
+WRITING = [line for line in KC if shlex.split(line)[1] in ("run", "replay", "backfill") and not is_parsed_alone(shlex.split(line)[1:])]
 AT_ONCE = [line for line in KC if line not in WRITING and not is_parsed_alone(shlex.split(line)[1:])]
 
 

@@ -38,7 +38,7 @@ _ACTIONS, _PUBLIC = TABLES["marts/action_items"], TABLES["marts/public_neighborh
 )
 def action_items(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """marts/action_items."""
-    marts.list_actions(platform, date.fromisoformat(context.partition_key), context.run_id)
+    marts.list_actions(platform, date.fromisoformat(context.partition_key), context.run.run_id)
     rows = platform.lake.read(_ACTIONS.name, partitions=[context.partition_key], columns=["responsible_party"])
     counts = counted(rows, "responsible_party")
     return dg.MaterializeResult(
@@ -77,7 +77,7 @@ _DIMENSIONS = {
 )
 def dimensions(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
     """marts/dim_business and marts/dim_business_parcel."""
-    for commit in marts.list_dimensions(platform, date.fromisoformat(context.partition_key), context.run_id):
+    for commit in marts.list_dimensions(platform, date.fromisoformat(context.partition_key), context.run.run_id):
         shown = preview(platform, commit.table, context.partition_key)
         yield dg.MaterializeResult(asset_key=commit.table.split("/"), metadata={"dagster/row_count": commit.row_count, **shown})
 
@@ -103,7 +103,7 @@ def dimensions(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
 )
 def public_neighborhood_quarter(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """marts/public_neighborhood_quarter."""
-    marts.count_for_the_public(platform, date.fromisoformat(context.partition_key), context.run_id)
+    marts.count_for_the_public(platform, date.fromisoformat(context.partition_key), context.run.run_id)
     rows = platform.lake.read(_PUBLIC.name, partitions=[context.partition_key], columns=["is_suppressed"])
     hidden = sum(rows["is_suppressed"].to_pylist())
     return dg.MaterializeResult(
@@ -168,7 +168,7 @@ def published_snapshots(
     )
     if found:
         return
-    done = marts.publish_marts(platform, day, context.run_id)
+    done = marts.publish_marts(platform, day, context.run.run_id)
     pruned = marts.prune_warehouse(platform)
     yield dg.MaterializeResult(
         metadata={

@@ -37,7 +37,7 @@ _RISK, _FACTORS, _STATUS, _INCIDENTS, _QUALITY = (
 def source_quality(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """marts/source_quality."""
     as_of = date.fromisoformat(context.partition_key)
-    marts.judge_sources(platform, as_of, context.run_id)
+    marts.judge_sources(platform, as_of, context.run.run_id)
     columns = ["feed", "source_status", "newest_report_date", "covered_days_365d"]
     rows = platform.lake.read(_QUALITY.name, partitions=[context.partition_key], columns=columns)
     counts = counted(rows, "source_status")
@@ -85,7 +85,7 @@ _RISK_DESCRIPTIONS = {
 )
 def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
     """marts/business_risk and marts/business_risk_factors."""
-    of_risk, of_factors = marts.score_business_risk(platform, date.fromisoformat(context.partition_key), context.run_id)
+    of_risk, of_factors = marts.score_business_risk(platform, date.fromisoformat(context.partition_key), context.run.run_id)
     columns = ["risk_rank", "business_names", "address", "expected_events_per_year", "serious_events_365d", "coverage_pct"]
     top = platform.lake.read(_RISK.name, partitions=[context.partition_key], columns=columns)
     first = sorted(top.to_pylist(), key=lambda row: row["risk_rank"])[:10]
@@ -137,7 +137,7 @@ _THRESHOLD_DESCRIPTIONS = {
 )
 def thresholds(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
     """marts/threshold_status and marts/threshold_events."""
-    of_status, of_events = ordinance.count_thresholds(platform, date.fromisoformat(context.partition_key), context.run_id)
+    of_status, of_events = ordinance.count_thresholds(platform, date.fromisoformat(context.partition_key), context.run.run_id)
     rows = platform.lake.read(_STATUS.name, partitions=[context.partition_key], columns=["threshold_status"])
     statuses = counted(rows, "threshold_status")
     said = counts_table(statuses, "status", "places and rules")
