@@ -24,6 +24,7 @@ from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.geography import GEOGRAPHIC_CRS, PROJECTED_CRS
 from kc_pipeline.defs.answers import match_rates
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps import attribution as attribution_steps
 from kc_pipeline.defs.steps import frames, places
 from kc_pipeline.places import attribution, blocks, gazetteer
 from kc_pipeline.places.addresses import standardize
@@ -35,10 +36,10 @@ SAMPLE = 50
 CORE_STEPS: Mapping[str, Callable[[Platform], object]] = {
     "core/gazetteer": places.build_gazetteer,
     "core/block_places": places.place_on_blocks,
-    "core/located_addresses": places.locate_addresses,
+    "core/located_addresses": attribution_steps.locate_addresses,
     "core/businesses": places.build_businesses,
     "core/business_parcels": places.build_business_parcels,
-    "core/event_attribution": places.attribute_events,
+    "core/event_attribution": attribution_steps.attribute_events,
 }
 
 
@@ -221,7 +222,7 @@ def print_license_truth(platform: Platform, truth: pd.DataFrame, published: pd.S
 
 def attribution_inputs(platform: Platform) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     """Distinct events, and the tables that attribution needs beside them."""
-    clean = [frames.read_frame(platform, f"clean/{feed}", places.attribution_columns(feed)) for feed in EVENT_FEEDS]
+    clean = [frames.read_frame(platform, f"clean/{feed}", attribution_steps.attribution_columns(feed)) for feed in EVENT_FEEDS]
     events = attribution.distinct_events(clean)
     tables = ["core/located_addresses", "core/business_parcels", "clean/parcels", "core/block_places"]
     return events, [frames.read_frame(platform, table) for table in tables]

@@ -16,22 +16,21 @@ import soak_faults
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.partitions import open_from
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps import evaluation, feeds, marts, ordinance, places, risk
+from kc_pipeline.defs.steps import attribution, evaluation, feeds, marts, ordinance, places, risk
 from kc_pipeline.extract.errors import SourceError
 from kc_pipeline.sandbox.serving import city_clock
 from kc_pipeline.settings import Settings, load_settings
 
 _FILE_LIMIT = 6_000
 CORE: tuple[Callable[[Platform], object], ...] = (
-    places.build_gazetteer, places.place_on_blocks, places.locate_addresses, places.build_businesses, places.update_business_history,
-    places.build_business_parcels, places.update_business_parcel_history, places.attribute_events, risk.gather_observations,
+    places.build_gazetteer, places.place_on_blocks, attribution.locate_addresses, places.build_businesses, places.update_business_history,
+    places.build_business_parcels, places.update_business_parcel_history, attribution.attribute_events, risk.gather_observations,
 )  # fmt: skip
 
 
 def refresh_and_clean(platform: Platform, today: date) -> dict[str, str]:
     """Refresh and clean every feed, as the ingest does: one that fails leaves the others alone. Returns feed -> message."""
     failures = {}
-    platform.raw.clean_debris()
     for feed in FEEDS.values():
         try:
             feeds.refresh_raw(platform, feed, open_from(today))

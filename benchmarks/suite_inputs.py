@@ -24,7 +24,7 @@ from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.sources import FEEDS, planned_data_sets
 from kc_pipeline.defs.partitions import open_from
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps import feeds, frames, places
+from kc_pipeline.defs.steps import attribution, feeds, frames, places
 from kc_pipeline.places.attribution import distinct_events
 from kc_pipeline.places.geometry import project, project_shapes
 from kc_pipeline.sandbox.city import ANCHOR_DATE, build_city
@@ -36,7 +36,7 @@ __all__ = ["ANCHOR_DATE", "BEFORE_ATTRIBUTION", "FEEDS", "Inputs", "open_from", 
 
 SIZES = {"tiny": (0.01, 24), "small": (0.05, 60), "full": (1.0, 120)}
 BEFORE_ATTRIBUTION: tuple[Callable[[Platform], object], ...] = (
-    places.build_gazetteer, places.place_on_blocks, places.locate_addresses, places.build_businesses, places.build_business_parcels,
+    places.build_gazetteer, places.place_on_blocks, attribution.locate_addresses, places.build_businesses, places.build_business_parcels,
 )  # fmt: skip
 
 

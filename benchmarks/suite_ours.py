@@ -79,10 +79,10 @@ def decade(inputs: Path, out: Path) -> None:
     """Ten years from clean tables to the ledger, the observations, the counts and the score, with the stored fit."""
     from suite_inputs import ANCHOR_DATE, platform_of
 
-    from kc_pipeline.defs.steps import marts, places, risk
+    from kc_pipeline.defs.steps import attribution, marts, risk
 
     platform = platform_of(inputs)
-    for name, step in (("attribution", places.attribute_events), ("observations", risk.gather_observations)):
+    for name, step in (("attribution", attribution.attribute_events), ("observations", risk.gather_observations)):
         step(platform)
         mark(name)
     marts.judge_sources(platform, ANCHOR_DATE, "benchmark")
@@ -96,14 +96,14 @@ def backfill(inputs: Path, out: Path) -> None:
     from suite_inputs import ANCHOR_DATE, BEFORE_ATTRIBUTION, platform_of
 
     from kc_pipeline.catalog.sources import FEEDS
-    from kc_pipeline.defs.steps import feeds, marts, places, risk
+    from kc_pipeline.defs.steps import attribution, feeds, marts, risk
 
     platform = platform_of(inputs, "2015-01")
     object.__setattr__(platform, "progress", mark)
     for feed in FEEDS.values():
         feeds.clean_feed(platform, feed)
         mark(f"cleaned {feed.name}")
-    for step in (*BEFORE_ATTRIBUTION, places.attribute_events, risk.gather_observations):
+    for step in (*BEFORE_ATTRIBUTION, attribution.attribute_events, risk.gather_observations):
         step(platform)
         mark(step.__name__)
     marts.judge_sources(platform, ANCHOR_DATE, "benchmark")

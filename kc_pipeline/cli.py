@@ -9,10 +9,8 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -23,13 +21,13 @@ from kc_pipeline.catalog.geography import TIME_ZONE
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.cli_cases import case, evidence
 from kc_pipeline.cli_contracts import contracts
+from kc_pipeline.cli_operation import backfill, purge
 from kc_pipeline.cli_provenance import replay, trace, verify
 from kc_pipeline.cli_tables import export, snapshots, table
-from kc_pipeline.settings import SANDBOX_PORT, SOURCES, Settings, load_settings
+from kc_pipeline.defs.instance import dagster_home, dagster_instance
+from kc_pipeline.settings import SANDBOX_PORT, SOURCES, load_settings
 
 if TYPE_CHECKING:
-    import dagster as dg
-
     from kc_pipeline.defs.resources import Platform
 
 _PATIENCE_SECONDS = 30
@@ -77,7 +75,7 @@ def run(as_of: datetime | None, source: str | None, scale: float, recordings: Pa
             now = city_clock(day_of_city(settings, day)) if settings.source == "sandbox" else utc_now
             platform = Platform(opened, now, status.update)
             wanted = day_after_newest_event if settings.source == "replay" and as_of is None else day
-            with _dagster_instance(settings) as instance:
+            with dagster_instance(settings) as instance:
                 result = run_once(platform, wanted, instance)
             notifier(platform).tell([*run_alerts("kc run", result.failures), *state_alerts(platform)])
             status.update("read what was published")
@@ -230,7 +228,7 @@ def serve(port: int, through: datetime | None, scale: float, faults: tuple[str, 
 @click.option("--scale", type=float, default=0.05, show_default=True)
 def dev(port: int, scale: float) -> None:
     """Start the Dagster UI with schedule and automation on, and the sandbox portal beside it."""
-    environ = {"KC_SCHEDULES": "on", **os.environ, "DAGSTER_HOME": str(_dagster_home(load_settings(os.environ)))}
+    environ = {"KC_SCHEDULES": "on", **os.environ, "DAGSTER_HOME": str(dagster_home(load_settings(os.environ)))}
     python, children = [sys.executable, "-m"], []
     for asked_to_stop in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C, a service manager
         signal.signal(asked_to_stop, signal.default_int_handler)
@@ -256,7 +254,7 @@ def dev(port: int, scale: float) -> None:
 def ui(source: str | None, host: str, port: int, writable: bool) -> None:
     """Serve the Dagster UI to look at: read-only, since it has no log-in of its own."""
     settings = load_settings(os.environ, source)
-    environ = {**os.environ, "KC_SOURCE": settings.source, "DAGSTER_HOME": str(_dagster_home(settings))}
+    environ = {**os.environ, "KC_SOURCE": settings.source, "DAGSTER_HOME": str(dagster_home(settings))}
     words = ["dagster_webserver", "-m", "kc_pipeline.definitions", "-h", host, "-p", str(port)]
     mode = [] if writable else ["--read-only"]
     os.execve(sys.executable, [sys.executable, "-m", *words, *mode], environ)  # noqa: S606 - our own command
@@ -279,27 +277,6 @@ def _platform(source: str | None) -> "Platform":
     return Platform(load_settings(os.environ, source))
 
 
-def _dagster_home(settings: Settings) -> Path:
-    """Folder of Dagster's own records: DAGSTER_HOME, else one beside the data, with our dagster.yaml in it."""
-    if "DAGSTER_HOME" in os.environ:
-        return Path(os.environ["DAGSTER_HOME"])
-    home = settings.data_dir / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    config = home / "dagster.yaml"
-    if not config.exists():
-        config.write_text(resources.files("kc_pipeline.deploy").joinpath("dagster.yaml").read_text())
-    return home
-
-
-@contextmanager
-def _dagster_instance(settings: Settings) -> Iterator["dg.DagsterInstance"]:
-    import dagster as dg
-
-    os.environ["DAGSTER_HOME"] = str(_dagster_home(settings))
-    with dg.DagsterInstance.get() as instance:
-        yield instance
-
-
 main.add_command(evidence)
 main.add_command(case)
 main.add_command(table)
@@ -309,6 +286,8 @@ main.add_command(contracts)
 main.add_command(trace)
 main.add_command(verify)
 main.add_command(replay)
+main.add_command(backfill)
+main.add_command(purge)
 
 if __name__ == "__main__":
     main()

@@ -6,9 +6,8 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from kc_pipeline.catalog.geography import TIME_ZONE
-from kc_pipeline.defs.partitions import open_from
+from kc_pipeline.defs.partitions import OPEN, RANGE_END, RANGE_START, REFRESH, open_from
 
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _INGEST = dg.AssetSelection.groups("raw", "clean", "quarantine")
 _MARTS = dg.AssetSelection.groups("core", "eval", "marts", "warehouse")
 
@@ -32,7 +31,10 @@ WHEN_CORE_IS_DONE = (_EAGER.replace("any_deps_updated", _CORE_IS_DONE) & _CORE_C
 ingest_job = dg.define_asset_job(
     "ingest",
     selection=_INGEST,
-    description="Refresh every feed: the months asked for, and by itself whatever is missing or changed at the source.",
+    description=(
+        "Refresh every feed. By the schedule: open months, and by itself whatever is missing or changed at the source. "
+        "By hand or as a backfill: the months asked for and no other."
+    ),
 )
 marts_job = dg.define_asset_job(
     "marts",
@@ -42,8 +44,8 @@ marts_job = dg.define_asset_job(
 
 
 def month_range_tags(as_of: date) -> dict[str, str]:
-    """Tags that make one run refresh the months that are open on a day."""
-    return {RANGE_START: open_from(as_of), RANGE_END: as_of.strftime("%Y-%m")}
+    """Tags that make one run refresh the months that are open on a day, and whatever is missing."""
+    return {RANGE_START: open_from(as_of), RANGE_END: as_of.strftime("%Y-%m"), REFRESH: OPEN}
 
 
 def build_schedule(is_on: bool) -> dg.ScheduleDefinition:

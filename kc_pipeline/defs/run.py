@@ -13,7 +13,7 @@ from kc_pipeline.defs.build import build_defs
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.audits import report_path
 
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,17 @@ def run_once(platform: Platform, as_of: date | Callable[[Platform], date], insta
     defs = build_defs(platform=platform)
     open_day = platform.now().date() if callable(as_of) else as_of
     ingest = defs.resolve_job_def("ingest").execute_in_process(
-        instance=instance, tags=month_range_tags(open_day), run_config=_QUIET, raise_on_error=False
+        instance=instance, tags=month_range_tags(open_day), run_config=QUIET, raise_on_error=False
     )
-    failures, pulls = _failures(ingest), _pulls(ingest)
-    failed_checks = _failed_checks(ingest)
+    failures, pulls = step_failures(ingest), pulled_parts(ingest)
+    failed_checks = blocking_failures(ingest)
     day = as_of(platform) if callable(as_of) else as_of
     if failed_checks:
         return RunReport(day, failures, failed_checks, False, pulls, _audit(platform, ingest))
     marts = defs.resolve_job_def("marts").execute_in_process(
-        instance=instance, partition_key=day.isoformat(), run_config=_QUIET, raise_on_error=False
+        instance=instance, partition_key=day.isoformat(), run_config=QUIET, raise_on_error=False
     )
-    return RunReport(day, failures | _failures(marts), _failed_checks(marts), marts.success, pulls, _audit(platform, marts, ingest))
+    return RunReport(day, failures | step_failures(marts), blocking_failures(marts), marts.success, pulls, _audit(platform, marts, ingest))
 
 
 def _audit(platform: Platform, *runs: dg.ExecuteInProcessResult) -> Path | None:
@@ -70,7 +70,8 @@ def _audit(platform: Platform, *runs: dg.ExecuteInProcessResult) -> Path | None:
     return next((path for path in paths if path.exists()), None)
 
 
-def _failed_checks(result: dg.ExecuteInProcessResult) -> list[str]:
+def blocking_failures(result: dg.ExecuteInProcessResult) -> list[str]:
+    """'asset: check' of each blocking check of a run that failed."""
     return [
         f"{check.asset_key.to_user_string()}: {check.check_name}"
         for check in result.get_asset_check_evaluations()
@@ -78,7 +79,8 @@ def _failed_checks(result: dg.ExecuteInProcessResult) -> list[str]:
     ]
 
 
-def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+def step_failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    """Step -> message, of each step of a run that failed."""
     failures = {}
     for event in result.all_events:
         if event.is_step_failure:
@@ -86,7 +88,8 @@ def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
     return failures
 
 
-def _pulls(result: dg.ExecuteInProcessResult) -> dict[str, tuple[int, int]]:
+def pulled_parts(result: dg.ExecuteInProcessResult) -> dict[str, tuple[int, int]]:
+    """Feed -> parts that a run pulled anew, and parts that hold what they held before."""
     pulls = {}
     for event in result.get_asset_materialization_events():
         materialization = event.step_materialization_data.materialization

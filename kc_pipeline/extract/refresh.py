@@ -29,6 +29,7 @@ from kc_pipeline.settings import Settings
 
 _ROUNDS = 3
 _NOTHING = Held(0, None)
+MONTH_WITHOUT_END = "9999-12"  # as the first open month: none is
 
 
 class PulledPart(NamedTuple):
@@ -43,15 +44,15 @@ class PulledPart(NamedTuple):
 class Totals(NamedTuple):
     """Source rows of a data set; the last four add up to the first, or the refresh fails.
 
-    `total` is the source's own count; `months` and `whole` are kept by partition, `undated` has no usable date,
-    `before_history` lies before the first month that is kept.
+    `total` is the source's own count; `months` and `whole` are kept by partition, `undated` has no usable date, `elsewhere`
+    lies before the first month that is kept, or after the last one that was asked for.
     """
 
     total: int
     months: int
     whole: int
     undated: int
-    before_history: int
+    elsewhere: int
 
 
 @dataclass
@@ -87,6 +88,7 @@ def refresh_feed(
     now: Callable[[], datetime],
     open_from: str,
     *,
+    through: str | None = None,
     only_available: bool = False,
     progress: Progress | None = None,
     page_size: int = DEFAULT_PAGE_SIZE,
@@ -102,6 +104,7 @@ def refresh_feed(
         now: the time, UTC.
         open_from: first month that is read again whatever the survey says, YYYY-MM; the first month that is kept makes a
             sweep, which finds what neither a count nor a time of change tells.
+        through: last month that is read, YYYY-MM; later ones stay as they are. None: the present one.
         only_available: read every data set that the sources have, primary or not, and no other; so it is for a replay.
         progress: told what is being done.
         page_size: rows to ask for at once.
@@ -113,10 +116,11 @@ def refresh_feed(
         MissingDataSetError: a yearly feed has no data set for a year of the range.
     """
     months = Months(feed.first_month, month_of(now()))
+    last = min(through or months.last, months.last)
     refresh = FeedRefresh(feed.name)
     errors: list[SourceError] = []
     recorded = only_available or settings.source == "replay"
-    planned: Sequence[DataSet] = feed.data_sets if recorded else planned_data_sets(feed, settings.history_start, months.last)
+    planned: Sequence[DataSet] = feed.data_sets if recorded else planned_data_sets(feed, settings.history_start, last)
     with open_sources(settings, store, now, page_size, sleep, guards) as sources:
         for data_set in planned:
             try:
@@ -126,7 +130,8 @@ def refresh_feed(
                 elif recorded and not sources.has(data_set):
                     refresh.skipped.append(f"{data_set.id}: not available")
                 else:
-                    _DataSetRefresh(data_set, transport, store, months, settings.history_start, open_from, progress).run(refresh)
+                    kept = Months(settings.history_start, through or MONTH_WITHOUT_END)
+                    _DataSetRefresh(data_set, transport, store, months, kept, open_from, progress).run(refresh)
             except SourceError as error:
                 errors.append(error)
                 _tell(progress, f"{label(data_set)}: failed: {error}")
@@ -144,12 +149,12 @@ class _DataSetRefresh:
         transport: Transport,
         store: RawStore,
         months: Months,
-        history_start: str,
+        kept: Months,
         open_from: str,
         progress: Progress | None,
     ) -> None:
         self._data_set, self._transport, self._store, self._months = data_set, transport, store, months
-        self._history_start, self._open_from, self._progress = history_start, open_from, progress
+        self._kept, self._open_from, self._progress = kept, open_from, progress
 
     def run(self, refresh: FeedRefresh) -> None:
         """Survey, pull and check; where rows moved meanwhile, again, at most three times."""
@@ -188,18 +193,18 @@ class _DataSetRefresh:
                 refresh.unchanged += len(seen - renewed)
                 refresh.newest_change = newest([refresh.newest_change, *(held.changed_at for held in kept.values())])
                 return
-        kept_rows = f"{totals.months + totals.whole:,} rows kept + {totals.undated:,} undated + {totals.before_history:,} too old"
+        kept_rows = f"{totals.months + totals.whole:,} rows kept + {totals.undated:,} undated + {totals.elsewhere:,} of other months"
         raise TransientSourceError(
             f"{label(data_set)}: {kept_rows} are not the source's {totals.total:,}; fails closed, what was pulled stays"
         )
 
     def _is_kept(self, partition: str) -> bool:
-        return partition in (WHOLE, UNDATED) or partition >= self._history_start
+        return partition in (WHOLE, UNDATED) or self._kept.first <= partition <= self._kept.last
 
     @property
     def _sweeps(self) -> bool:
         """Whether every month that is kept is open: then what is not cut by month is read again too."""
-        return self._open_from <= max(self._history_start, self._months.first)
+        return self._open_from <= max(self._kept.first, self._months.first)
 
     def _held_partitions(self) -> list[str]:
         held = self._store.partitions(self._data_set.feed, self._data_set.id)
@@ -208,8 +213,8 @@ class _DataSetRefresh:
     def _totals(self, survey: Survey, latest: Mapping[str, Manifest | None]) -> Totals:
         rows = {partition: manifest.row_count for partition, manifest in latest.items() if manifest}
         whole, undated = rows.pop(WHOLE, 0), rows.pop(UNDATED, 0)
-        before = sum(held.rows for partition, held in survey.partitions.items() if not self._is_kept(partition))
-        return Totals(survey.total, sum(rows.values()), whole, undated, before)
+        elsewhere = sum(held.rows for partition, held in survey.partitions.items() if not self._is_kept(partition))
+        return Totals(survey.total, sum(rows.values()), whole, undated, elsewhere)
 
 
 def why_to_pull(partition: str, held: Held, latest: Manifest | None, open_from: str | None, *, sweeps: bool = False) -> str | None:

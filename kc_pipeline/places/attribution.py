@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from kc_pipeline.membership import among
 from kc_pipeline.places.geometry import PolygonIndex, project, project_shapes
 from kc_pipeline.places.locate import locate
 from kc_pipeline.places.locations import Locations
 
 TIED = ("EXACT", "NEAR")
-# A point that events of more addresses than this share is a geocoder's default, not a place.
 MOST_ADDRESSES_AT_A_POINT = 10
+_POINT = ["longitude", "latitude"]
 _STATUS_EXCLUSIONS = {"canceled": "canceled_at_source", "duplicate": "duplicate_at_source"}
 _COLUMNS = [
     "event_id", "business_parcel_id", "feed", "month", "report_date", "available_date", "category", "exclusion_reason",
@@ -38,22 +39,44 @@ def distinct_events(events: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return ordered.drop_duplicates("event_id").drop(columns="is_exact").reset_index(drop=True)
 
 
-def locate_addresses(events: pd.DataFrame, gazetteer: pd.DataFrame) -> pd.DataFrame:
+def locate_addresses(asked: pd.DataFrame, gazetteer: pd.DataFrame, known: pd.DataFrame | None = None) -> pd.DataFrame:
     """Every address text of the events, located once.
 
     Args:
-        events: rows with address and address_precision.
+        asked: rows with address and address_precision; what is repeated counts once.
         gazetteer: rows of core/gazetteer.
+        known: what this gazetteer said before; only other texts are looked up in it.
 
     Returns:
         Frame in the columns of core/located_addresses, sorted by address and address_precision; see `locate.locate`.
     """
-    asked = events[["address", "address_precision"]].dropna().drop_duplicates()
-    asked = asked.sort_values(["address", "address_precision"], ignore_index=True)
-    found = locate(asked["address"], gazetteer, exact=asked["address_precision"] == "exact")
-    located = asked.join(found).rename(columns={"candidates": "candidate_count"})
+    keys = ["address", "address_precision"]
+    asked = asked[keys].dropna().drop_duplicates()
+    kept = None if known is None else asked.merge(known, on=keys)
+    new = asked if kept is None else asked[pd.MultiIndex.from_frame(kept[keys]).get_indexer(pd.MultiIndex.from_frame(asked)) < 0]
+    new = new.sort_values(keys, ignore_index=True)
+    found = locate(new["address"], gazetteer, exact=new["address_precision"] == "exact")
+    located = new.join(found).rename(columns={"candidates": "candidate_count"})
     block = located["found_key"].where(located["found_kind"] == "block")
-    return located.assign(block_key=block.fillna(located["block_key"]).astype("str"))
+    located = located.assign(block_key=block.fillna(located["block_key"]).astype("str"))
+    if kept is None:
+        return located
+    return pd.concat([kept, located.reindex(columns=kept.columns)], ignore_index=True).sort_values(keys, ignore_index=True)
+
+
+def crowded_points(points: pd.DataFrame, located: pd.DataFrame, parcels: pd.DataFrame) -> pd.MultiIndex:
+    """Longitude and latitude of points that too many addresses share: a geocoder's default, not a place.
+
+    Args:
+        points: longitude, latitude, address and parcel_id of exact events that have a point; what is repeated counts once, and
+            what key or address ties to a place does not count.
+        located: rows of core/located_addresses.
+        parcels: rows of clean/parcels.
+    """
+    is_equal = located["found_kind"].eq("numbered") & located["name_match"].eq("equal") & located["address_precision"].eq("exact")
+    tied = among(points["address"], located.loc[is_equal, "address"]) | among(points["parcel_id"], parcels["parcel_id"])
+    sharers = points[~tied].groupby(_POINT)["address"].nunique()
+    return pd.MultiIndex.from_frame(sharers[sharers > MOST_ADDRESSES_AT_A_POINT].index.to_frame(index=False))
 
 
 def attribute_events(
@@ -63,6 +86,7 @@ def attribute_events(
     parcels: pd.DataFrame,
     block_places: pd.DataFrame,
     locations: Locations | None = None,
+    crowded: pd.MultiIndex | None = None,
 ) -> pd.DataFrame:
     """Shares of each event at business places.
 
@@ -75,6 +99,7 @@ def attribute_events(
         parcels: rows of clean/parcels.
         block_places: rows of core/block_places.
         locations: points already placed among these parcels; those that are placed here are added to it.
+        crowded: points that tie nothing, see `crowded_points`; None: those of these events.
 
     Returns:
         Frame in the columns of core/event_attribution, sorted by event_id and place: rows at a business place, and one
@@ -87,7 +112,10 @@ def attribute_events(
     place = place.rename(columns={"parcel_id": "address_parcel"}).reindex(pd.MultiIndex.from_frame(events[keys]))
     events = pd.concat([events.drop(columns="block_key", errors="ignore"), place.set_axis(events.index)], axis="columns")
     events["exclusion_reason"] = _exclusion_reason(events)
-    tied = _tie_to_place(events, business_parcels, parcels, block_places, locations or Locations())
+    if crowded is None:
+        has_point = events["address_precision"].eq("exact") & events["latitude"].notna() & events["address"].notna()
+        crowded = crowded_points(events.loc[has_point, [*_POINT, "address", "parcel_id"]], located, parcels)
+    tied = _tie_to_place(events, business_parcels, parcels, block_places, locations or Locations(), crowded)
     rest = events[~events.index.isin(tied.index)]
     shared = _share_over_block(rest, business_parcels, block_places)
     rows = pd.concat([tied, shared, _unattributed(rest, shared, block_places)], ignore_index=True)
@@ -105,7 +133,12 @@ def _exclusion_reason(events: pd.DataFrame) -> pd.Series:
 
 
 def _tie_to_place(
-    events: pd.DataFrame, business_parcels: pd.DataFrame, parcels: pd.DataFrame, block_places: pd.DataFrame, locations: Locations
+    events: pd.DataFrame,
+    business_parcels: pd.DataFrame,
+    parcels: pd.DataFrame,
+    block_places: pd.DataFrame,
+    locations: Locations,
+    crowded: pd.MultiIndex,
 ) -> pd.DataFrame:
     """Events tied to one parcel or address, whether a business stands there or not; indexed as `events`."""
     exact = events[events["address_precision"] == "exact"]
@@ -116,8 +149,9 @@ def _tie_to_place(
     bare, bare_addresses = pd.factorize(exact["found_key"].where(is_address & (by_address < 0)))
     by_address = np.where(bare >= 0, len(known) + bare, by_address)
     rest = exact[(by_key < 0) & (by_address < 0) & exact["latitude"].notna().to_numpy()]
-    shapes = project_shapes(shapely.from_wkb(known["geometry"].to_numpy(dtype=object)))
-    holding, near, metres = _by_point(rest, locations, lambda: PolygonIndex.of_shapes(known.index, shapes), block_places)
+    shapes = known["geometry"].to_numpy(dtype=object)
+    rest = rest[crowded.get_indexer(pd.MultiIndex.from_frame(rest[_POINT])) < 0] if len(crowded) else rest
+    holding, near, metres = _by_point(rest, locations, lambda: PolygonIndex(known.index, shapes), block_places)
     candidates = {"parcel_key": by_key, "equal_address": by_address}
     for name, found in (("point_in_polygon", holding), ("near_parcel", near)):
         candidates[name] = known.index.get_indexer(found.reindex(exact.index))
@@ -143,11 +177,9 @@ def _by_point(
 ) -> tuple[pd.Series, pd.Series, pd.Series]:
     """Parcel that holds each event's point, else the only one within a few metres, and how far that is.
 
-    Points that many addresses share are not used.  Where the event names a house number, and registers know other ones for
-    the parcel, point and address contradict each other and the point ties nothing.
+    Where the event names a house number, and registers know other ones for the parcel, point and address contradict each
+    other and the point ties nothing.
     """
-    usable = located.groupby(["longitude", "latitude"])["address"].transform("nunique") <= MOST_ADDRESSES_AT_A_POINT
-    located = located[usable]
     found_at = locations.at(located, index)
     holding, near = found_at["holding_parcel_id"], found_at["neighbor_parcel_id"]
     addressed = pd.Index(block_places.loc[block_places["placed_by"] == "address", "parcel_id"].dropna().unique())
@@ -157,17 +189,19 @@ def _by_point(
 
 
 def _metres_off(events: pd.DataFrame, row: np.ndarray, shapes: np.ndarray) -> pd.Series:
-    """Distance from each event's own point to the shape (in metres) of the parcel it is tied to, given as its row."""
+    """Metres from each event's own point to the shape (WKB in EPSG:4326) of the parcel it is tied to, given as its row."""
     measured = np.flatnonzero((row >= 0) & events["latitude"].notna().to_numpy())
+    tied_to, of_event = np.unique(row[measured], return_inverse=True)
+    metric = project_shapes(shapely.from_wkb(shapes[tied_to]))
     points = shapely.points(project(events["longitude"].iloc[measured], events["latitude"].iloc[measured]))
-    return pd.Series(shapely.distance(points, shapes[row[measured]]), index=events.index[measured], dtype=float).reindex(events.index)
+    return pd.Series(shapely.distance(points, metric[of_event]), index=events.index[measured], dtype=float).reindex(events.index)
 
 
 def _share_over_block(events: pd.DataFrame, business_parcels: pd.DataFrame, block_places: pd.DataFrame) -> pd.DataFrame:
     """Equal shares of block events at the business places of the block."""
     block = events[events["address_precision"].eq("block") & events["address_kind"].eq("numbered")]
     count = block_places.groupby("block_key").size()
-    places = block_places.loc[block_places["place_id"].isin(business_parcels["business_parcel_id"]), ["place_id", "block_key"]]
+    places = block_places.loc[among(block_places["place_id"], business_parcels["business_parcel_id"]), ["place_id", "block_key"]]
     shares = block.merge(places.rename(columns={"place_id": "business_parcel_id"}), on="block_key")
     shares["candidate_count"] = shares["block_key"].map(count)
     return shares.assign(

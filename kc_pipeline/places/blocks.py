@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from kc_pipeline.membership import among
 from kc_pipeline.places.geometry import project
 
 NEAR_FACE_M = 75.0  # half a street and a deep lot; measured from the line of the block
@@ -29,7 +30,7 @@ def place_on_blocks(gazetteer: pd.DataFrame, parcels: pd.DataFrame) -> pd.DataFr
     known = gazetteer.loc[gazetteer["address_kind"] == "numbered", ["block_key", "address_key", "parcel_id"]]
     by_address = known.assign(place_id=("parcel:" + known["parcel_id"]).fillna("address:" + known["address_key"]), placed_by="address")
     rest = parcels.dropna(subset=["parcel_id", "latitude"]).drop_duplicates("parcel_id")
-    rest = rest[~rest["parcel_id"].isin(known["parcel_id"])]
+    rest = rest[~among(rest["parcel_id"], known["parcel_id"])]
     nearest = nearest_blocks(project(rest["longitude"], rest["latitude"]), gazetteer)
     by_nearness = rest[["parcel_id"]].assign(block_key=nearest, place_id="parcel:" + rest["parcel_id"], placed_by="nearest_block")
     rows = pd.concat([by_address, by_nearness], ignore_index=True).dropna(subset="block_key")

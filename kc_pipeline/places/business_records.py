@@ -7,6 +7,7 @@ A record is one register row: a licence class or a food permit.  Which records a
 import numpy as np
 import pandas as pd
 
+from kc_pipeline.membership import among
 from kc_pipeline.places.addresses import standardize
 from kc_pipeline.places.geometry import project
 from kc_pipeline.places.locate import locate
@@ -92,8 +93,8 @@ def read_records(licenses: pd.DataFrame, permits: pd.DataFrame, located: pd.Data
     rows, found = rows[is_numbered], found.loc[is_numbered, _LOCATED].rename(columns=lambda name: f"address_{name}")
     written = standardize(rows["address"])
     rows = rows.join(found.astype(_LOCATED_TYPES)).assign(read_key=written["address_key"])
-    rows["register_parcel_id"] = rows["register_parcel_id"].where(rows["register_parcel_id"].isin(known_parcels))
-    rows["address_parcel_id"] = rows["address_parcel_id"].where(rows["address_parcel_id"].isin(known_parcels))
+    rows["register_parcel_id"] = rows["register_parcel_id"].where(among(rows["register_parcel_id"], known_parcels))
+    rows["address_parcel_id"] = rows["address_parcel_id"].where(among(rows["address_parcel_id"], known_parcels))
     rows = _corrected(rows.assign(is_point_trusted=_trusted_points(rows)))
     rows["name_key"] = rows["business_name"].map({name: normalize_name(name) for name in rows["business_name"].unique()})
     order = [

@@ -4,6 +4,7 @@ Here the steps meet: register rows in one shape (`business_records`), which of t
 its lasting id (`business_ids`), its parcel (`parcel_search`), and what a person decided (`decisions`).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import pandas as pd
@@ -129,21 +130,24 @@ def _one_row_each(records: pd.DataFrame, found: pd.DataFrame, ids: pd.Series) ->
     ).reset_index(drop=True)
 
 
-def with_districts(places: pd.DataFrame, districts: pd.DataFrame) -> pd.DataFrame:
-    """Places with the neighborhood, council district and patrol division that each lies in.
+_COLUMN_OF_DISTRICT = {"neighborhood": "neighborhood", "council_district": "council_district", "patrol_division": "division"}
+
+
+def with_districts(places: pd.DataFrame, districts: pd.DataFrame, kinds: Collection[str] = tuple(_COLUMN_OF_DISTRICT)) -> pd.DataFrame:
+    """Places with the neighborhood, council district and patrol division that each lies in, or with some of these.
 
     Args:
         places: latitude and longitude of each, missing where it has no position.
         districts: rows of clean/districts.
+        kinds: kinds of district that are asked for.
     """
-    columns = {"neighborhood": "neighborhood", "council_district": "council_district", "patrol_division": "division"}
     asked = places[["longitude", "latitude"]].astype(float).fillna(0.0)
     codes = asked.groupby(["longitude", "latitude"], sort=False).ngroup().to_numpy()
     distinct = asked[~asked.duplicated()]  # many events share a point: a block's, or an address's
     points = project(distinct["longitude"], distinct["latitude"])
     named = {}
-    for kind, column in columns.items():
+    for kind in kinds:
         of_kind = districts[districts["district_kind"] == kind]
         found = PolygonIndex(of_kind["district_name"], of_kind["geometry"]).containing(points)
-        named[column] = pd.Series(found[codes], index=places.index, dtype="str").where(places["latitude"].notna())
+        named[_COLUMN_OF_DISTRICT[kind]] = pd.Series(found[codes], index=places.index, dtype="str").where(places["latitude"].notna())
     return places.assign(**named)

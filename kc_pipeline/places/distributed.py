@@ -15,11 +15,17 @@ from kc_pipeline.places.attribution import attribute_events
 if TYPE_CHECKING:
     from distributed import Client
 
+_CROWDED = "crowded.parquet"
 _REGISTERS = ("located", "business_parcels", "parcels", "block_places")
 
 
 def attribute_on_cluster(
-    events: pd.DataFrame, registers: dict[str, pd.DataFrame], folder: Path, client: "Client", parts: int | None = None
+    events: pd.DataFrame,
+    registers: dict[str, pd.DataFrame],
+    folder: Path,
+    client: "Client",
+    crowded: pd.MultiIndex | None = None,
+    parts: int | None = None,
 ) -> pd.DataFrame:
     """Shares of each event at business places; see `attribution.attribute_events` for the frames.
 
@@ -28,6 +34,7 @@ def attribute_on_cluster(
         registers: the frames 'located', 'business_parcels', 'parcels' and 'block_places'.
         folder: an empty folder that the driver and every worker see under the same path.
         client: connection to the cluster.
+        crowded: points that tie nothing; None: those of these events.
         parts: how many; None: two for each thread of the cluster.
 
     Raises:
@@ -37,6 +44,8 @@ def attribute_on_cluster(
         raise ValueError(f"attribution on a cluster lacks {', '.join(missing)}; give a frame of each of {', '.join(_REGISTERS)}")
     for name in _REGISTERS:
         registers[name].to_parquet(folder / f"{name}.parquet")
+    if crowded is not None:
+        crowded.to_frame(index=False).to_parquet(folder / _CROWDED)
     parts = parts or 2 * max(1, sum(client.nthreads().values()))
     number = part_of_event(events, parts)
     tasks = []
@@ -46,7 +55,7 @@ def attribute_on_cluster(
         tasks.append(client.submit(attribute_part, str(source), str(folder), str(target), pure=False))
     made = [pd.read_parquet(path) for path in client.gather(tasks)]
     if not made:
-        return attribute_events(events, *(registers[name] for name in _REGISTERS))
+        return attribute_events(events, **{name: registers[name] for name in _REGISTERS}, crowded=crowded)
     return pd.concat(made, ignore_index=True).sort_values(["event_id", "business_parcel_id"], ignore_index=True)
 
 
@@ -61,8 +70,10 @@ def attribute_part(source: str, folder: str, target: str) -> str:
     Returns:
         `target`.
     """
-    registers = (pd.read_parquet(Path(folder) / f"{name}.parquet") for name in _REGISTERS)
-    attribute_events(pd.read_parquet(source), *registers).to_parquet(target)
+    registers = {name: pd.read_parquet(Path(folder) / f"{name}.parquet") for name in _REGISTERS}
+    path = Path(folder) / _CROWDED
+    crowded = pd.MultiIndex.from_frame(pd.read_parquet(path)) if path.exists() else None
+    attribute_events(pd.read_parquet(source), **registers, crowded=crowded).to_parquet(target)
     return target
 
 

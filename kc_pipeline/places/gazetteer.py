@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from kc_pipeline.membership import among
 from kc_pipeline.places import streets
 from kc_pipeline.places.addresses import standardize
 from kc_pipeline.places.geometry import in_metres, project, unproject
@@ -68,7 +69,7 @@ def build_gazetteer(registers: Mapping[str, pd.DataFrame], parcels: pd.DataFrame
 
 def _addresses(registers: Mapping[str, pd.DataFrame], known: pd.DataFrame) -> pd.DataFrame:
     named = pd.concat([_numbered(name, rows) for name, rows in registers.items()], ignore_index=True)
-    named["parcel_id"] = named["parcel_id"].where(named["parcel_id"].isin(known.index))
+    named["parcel_id"] = named["parcel_id"].where(among(named["parcel_id"], known.index))
     by_address = named.groupby("address_key", sort=True)
     addresses = by_address.agg(
         block_key=("block_key", "first"),

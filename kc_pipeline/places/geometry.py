@@ -70,16 +70,7 @@ class PolygonIndex:
 
     def __init__(self, ids: Sequence[str] | pd.Series, geometry: Sequence[bytes] | pd.Series) -> None:
         """Take polygons as WKB in EPSG:4326; other geometry is left out."""
-        self._take(ids, project_shapes(shapely.from_wkb(np.asarray(geometry, dtype=object))))
-
-    @classmethod
-    def of_shapes(cls, ids: Sequence[str] | pd.Series, shapes: np.ndarray) -> "PolygonIndex":
-        """Take shapes in metres; other geometry than polygons is left out."""
-        index = cls.__new__(cls)
-        index._take(ids, shapes)
-        return index
-
-    def _take(self, ids: Sequence[str] | pd.Series, shapes: np.ndarray) -> None:
+        shapes = project_shapes(shapely.from_wkb(np.asarray(geometry, dtype=object)))
         areal = np.isin(shapely.get_type_id(shapes), (3, 6)) & ~shapely.is_empty(shapes)
         self._ids = np.asarray(ids, dtype=object)[areal]
         self._shapes = shapes[areal]

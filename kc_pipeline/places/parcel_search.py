@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from kc_pipeline.membership import among
 from kc_pipeline.places.business_records import distance_m
 from kc_pipeline.places.geometry import project, project_shapes
 from kc_pipeline.places.parcel_evidence import (
@@ -95,7 +96,7 @@ def _way_to_parcel(parcel_ids: pd.Series, point: pd.DataFrame, own: pd.DataFrame
     """Metres from each business's point to the parcel found for it, and whether they are measured to its outline."""
     at = own.reindex(parcel_ids.to_numpy()).set_axis(parcel_ids.index)
     to_centre = distance_m(point["longitude"], point["latitude"], at["longitude"], at["latitude"])
-    wanted = parcels[parcels["parcel_id"].isin(parcel_ids) & (parcels["geometry_kind"] == "polygon")]
+    wanted = parcels[among(parcels["parcel_id"], parcel_ids) & (parcels["geometry_kind"] == "polygon")]
     outlines = pd.Series(project_shapes(shapely.from_wkb(wanted["geometry"].to_numpy(object))), index=wanted["parcel_id"], dtype=object)
     outlines = outlines[~outlines.index.duplicated()].reindex(parcel_ids.to_numpy()).set_axis(parcel_ids.index)
     has_outline = outlines.notna() & to_centre.notna()

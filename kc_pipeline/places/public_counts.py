@@ -45,7 +45,7 @@ def count_by_neighborhood(
     day = pd.to_datetime(events["report_date"])
     is_shown = (pd.to_datetime(events["available_date"]) <= pd.Timestamp(as_of)) & (day >= pd.Timestamp(first_day_shown(as_of, lag_days)))
     known = events[is_shown].reset_index(drop=True)
-    placed = with_districts(_positions(known, located), districts)
+    placed = with_districts(_positions(known, located), districts, ["neighborhood"])
     names = sorted({*districts.loc[districts["district_kind"] == "neighborhood", "district_name"], NOWHERE})
     quarter = pd.PeriodIndex(pd.to_datetime(known["report_date"]), freq="Q")
     rows = pd.DataFrame(

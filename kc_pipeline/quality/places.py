@@ -1,8 +1,10 @@
 """Laws that the core tables must obey: nothing lost between events and places, nothing claimed beyond what is known."""
 
+import numpy as np
 import pandas as pd
 
 from kc_pipeline.catalog.own_rules import LEAST_LOCATED_SHARE, LEAST_ON_PARCEL_SHARE
+from kc_pipeline.membership import among
 from kc_pipeline.quality.checks import Finding
 
 _TIED_BY = {"EXACT": {"parcel_key", "equal_address", "point_in_polygon"}, "NEAR": {"near_parcel"}}
@@ -11,7 +13,7 @@ _ROUNDING = 1e-6
 
 def check_businesses(businesses: pd.DataFrame, parcels: pd.DataFrame) -> list[Finding]:
     """Whether businesses stand on parcels that exist, and most of them on one."""
-    unknown = businesses[businesses["parcel_id"].notna() & ~businesses["parcel_id"].isin(parcels["parcel_id"])]
+    unknown = businesses[businesses["parcel_id"].notna() & ~among(businesses["parcel_id"], parcels["parcel_id"])]
     active = businesses[businesses["is_active"]]
     share = float(active["parcel_id"].notna().mean()) if len(active) else 1.0
     addressed = float(parcels["address"].notna().mean()) if len(parcels) else 0.0
@@ -33,36 +35,39 @@ def check_attribution(attribution: pd.DataFrame, events: pd.DataFrame, located: 
         events: clean events of all feeds: event_id, feed, address, address_precision, latitude.
         located: rows of core/located_addresses.
     """
-    total = attribution.groupby("event_id")["weight"].sum()
-    off = total[(total - 1).abs() > _ROUNDING]
-    known = pd.Index(events["event_id"].unique())
-    missing, strange = known.difference(total.index), total.index.difference(known)
+    codes, ids = pd.factorize(pd.concat([events["event_id"], attribution["event_id"]], ignore_index=True))
+    of_event, of_share = codes[: len(events)], codes[len(events) :]
+    is_known, is_shared, is_exact = (np.zeros(len(ids), dtype=bool) for _ in range(3))
+    is_known[of_event] = is_shared[of_share] = True
+    is_exact[of_event[events["address_precision"].eq("exact").to_numpy()]] = True
+    total = np.bincount(of_share, attribution["weight"].to_numpy(float), minlength=len(ids))
+    off = ids[is_shared & (np.abs(total - 1) > _ROUNDING)]
+    missing, strange = ids[is_known & ~is_shared], ids[is_shared & ~is_known]
+    tied = attribution["precision"].isin(_TIED_BY).to_numpy()
+    upgraded = tied & ((is_known & ~is_exact)[of_share] | ~_tied_by_right_means(attribution))
     return [
-        Finding("shares_sum_to_one", off.empty, {"events": len(total), "off": len(off), "sample": _sample(off.index.to_series())}),
+        Finding("shares_sum_to_one", not len(off), {"events": int(is_shared.sum()), "off": len(off), "sample": _sample(off)}),
         Finding(
-            "every_event_is_attributed", missing.empty and strange.empty,
+            "every_event_is_attributed", not len(missing) and not len(strange),
             {
-                "events": len(known), "missing": len(missing), "unknown": len(strange),
-                "sample": _sample(missing.append(strange).to_series()),
+                "events": int(is_known.sum()), "missing": len(missing), "unknown": len(strange),
+                "sample": _sample(missing.append(strange)),
             },
         ),
-        _precision_finding(attribution, events),
+        Finding(
+            "precision_is_not_upgraded", not upgraded.any(),
+            {"tied": int(tied.sum()), "upgraded": int(upgraded.sum()), "sample": _sample(attribution.loc[upgraded, "event_id"])},
+        ),
         *_located_findings(events, located),
     ]  # fmt: skip
 
 
-def _precision_finding(attribution: pd.DataFrame, events: pd.DataFrame) -> Finding:
-    inexact = events.loc[~events["event_id"].isin(events.loc[events["address_precision"] == "exact", "event_id"]), "event_id"]
-    tied = attribution[attribution["precision"].isin(_TIED_BY)]
-    by_wrong_means = pd.concat(
-        [tied[(tied["precision"] == precision) & ~tied["attribution_method"].isin(methods)] for precision, methods in _TIED_BY.items()]
-    )
-    upgraded = pd.concat([tied[tied["event_id"].isin(inexact)], by_wrong_means])
-    return Finding(
-        "precision_is_not_upgraded",
-        upgraded.empty,
-        {"tied": len(tied), "upgraded": len(upgraded), "sample": _sample(upgraded["event_id"])},
-    )
+def _tied_by_right_means(attribution: pd.DataFrame) -> np.ndarray:
+    """Whether the method of each share is one that gives its precision."""
+    right = np.zeros(len(attribution), dtype=bool)
+    for precision, methods in _TIED_BY.items():
+        right |= (attribution["precision"].eq(precision) & attribution["attribution_method"].isin(methods)).to_numpy()
+    return right
 
 
 def _located_findings(events: pd.DataFrame, located: pd.DataFrame) -> list[Finding]:
@@ -74,5 +79,5 @@ def _located_findings(events: pd.DataFrame, located: pd.DataFrame) -> list[Findi
     return [Finding("enough_events_are_located", not low, facts | {"below_their_minimum": ", ".join(map(str, low)) or "none"})]
 
 
-def _sample(keys: pd.Series) -> str:
-    return ", ".join(keys.astype("str").head(5))
+def _sample(keys: "pd.Series | pd.Index") -> str:
+    return ", ".join(str(key) for key in keys[:5])

@@ -149,9 +149,13 @@ def _nearby(observations: pd.DataFrame, name: str, east_north: Floats, as_of: da
     tree = cKDTree(project(found["longitude"], found["latitude"]))
     seen.loc[located, "nearest_m"] = tree.query(east_north[located])[0].round(1)
     lists = tree.query_ball_point(east_north[located], reach_m)
-    seen.loc[located, "observation_count"] = [len(members) for members in lists]
-    days = _open_days(found, as_of).to_numpy()
-    seen.loc[located, "oldest_open_days"] = [np.nanmax(days[m]) if len(m) and not np.isnan(days[m]).all() else np.nan for m in lists]
+    counts = np.array([len(members) for members in lists])
+    seen.loc[located, "observation_count"] = counts
+    some = counts > 0
+    if some.any():
+        days = _open_days(found, as_of).fillna(-np.inf).to_numpy()[np.concatenate(lists[some]).astype(np.int64)]
+        oldest = np.maximum.reduceat(days, np.concatenate([[0], np.cumsum(counts[some])[:-1]]))
+        seen.loc[located[some], "oldest_open_days"] = np.where(np.isinf(oldest), np.nan, oldest)
     return seen
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -23,6 +24,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from kc_pipeline.catalog.columns import COLUMNS, Type
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.tables import TABLES, Table
+from kc_pipeline.store.made_of import making_of, note_making
 from kc_pipeline.store.orphans import clear_orphans
 from kc_pipeline.store.seals import broken_seals, seal
 
@@ -143,6 +145,11 @@ class Lake:
             found[part] = found.get(part, True) and Path(uri.removeprefix("file://")).exists()
         return {part for part, is_whole in found.items() if is_whole}
 
+    def is_whole(self, table: str) -> bool:
+        """Whether a table was ever written, and none of its files is missing."""
+        opened = self._open(table)
+        return opened is not None and all(Path(uri.removeprefix("file://")).exists() for uri in opened.file_uris())
+
     def states(self, table: str) -> dict[str, str]:
         """Partition value ('' for a table without partitions) -> digest that changes whenever its files do."""
         opened = self._open(table)
@@ -210,6 +217,14 @@ class Lake:
         """What the commit of each version of a table says that it was made from, oldest first."""
         opened = self._open(table)
         return [] if opened is None else [dict(json.loads(entry.get("made_from", "{}"))) for entry in reversed(opened.history())]
+
+    def note_making(self, table: str, made_of: Mapping[str, object]) -> None:
+        """Note what the newest version of a table follows from, whether it was written for it or came out the same."""
+        note_making(self.path(table), self.version(table), made_of)
+
+    def making_of(self, table: str) -> dict[str, Any]:
+        """What was noted of the newest version of a table by `note_making`; nothing if nothing was."""
+        return making_of(self.path(table), self.version(table))
 
     def alterations(self, table: str) -> list[str]:
         """What in the files of a table, of every version, is not as it was committed, a sentence each."""

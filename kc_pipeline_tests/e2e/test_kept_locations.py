@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from kc_runs import copied, platform
 
-from kc_pipeline.defs.steps import places
+from kc_pipeline.defs.steps import attribution
 from kc_pipeline.places import locations
 
 
@@ -25,7 +25,7 @@ def test_a_later_run_asks_no_geometry_and_writes_the_same_ledger(
     shutil.rmtree(lake.path("core/event_attribution"))
     with monkeypatch.context() as patched:
         patched.setattr(locations, "_place", placed_again)
-        places.attribute_events(platform(tmp_path / "copy"))
+        attribution.attribute_events(platform(tmp_path / "copy"))
     key = [("event_id", "ascending"), ("business_parcel_id", "ascending")]
     lake = platform(tmp_path / "copy").lake
     assert lake.read("core/event_attribution").sort_by(key).equals(ledger.sort_by(key))
@@ -37,7 +37,8 @@ def test_points_kept_for_other_parcels_are_placed_anew(finished_run: tuple[Path,
     lake = platform(tmp_path / "copy").lake
     kept = lake.read("kept/locations")
     lake.write("kept/locations", kept.slice(0, 1), made_from={"clean/parcels": 999})
-    places.attribute_events(platform(tmp_path / "copy"))
+    shutil.rmtree(lake.path("core/event_attribution"))
+    attribution.attribute_events(platform(tmp_path / "copy"))
     lake = platform(tmp_path / "copy").lake
     assert lake.made_from("kept/locations") == lake.versions(["clean/parcels"])
     assert lake.count("kept/locations") == kept.num_rows

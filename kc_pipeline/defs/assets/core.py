@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.answers import attribution_rates, match_rates
 from kc_pipeline.defs.automation import WHEN_INPUTS_CHANGED
 from kc_pipeline.defs.metadata import rates_metadata, table_metadata
 from kc_pipeline.defs.previews import preview, share
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps import places, risk
+from kc_pipeline.defs.steps import attribution, places, risk
 
 if TYPE_CHECKING:
     from kc_pipeline.store.lake import Commit
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 def build_core_asset(
     table_name: str,
-    inputs: list[str],
+    inputs: Sequence[str],
     step: Callable[[Platform], "Commit"],
     description: str,
     summary: Callable[[Platform], Mapping[str, Any]] = lambda _platform: {},
@@ -56,7 +55,7 @@ def build_core_asset(
 
 def build_core_assets(
     descriptions: Mapping[str, str],
-    inputs: list[str],
+    inputs: Sequence[str],
     step: Callable[[Platform], "Sequence[Commit]"],
     summary: Callable[[Platform], Mapping[str, Any]],
 ) -> dg.AssetsDefinition:
@@ -107,25 +106,23 @@ def _located_summary(platform: Platform) -> Mapping[str, Any]:
     return {"located_share": share(found.num_rows - found["latitude"].null_count, found.num_rows)}
 
 
-_REGISTERS = ["clean/parcels", "clean/property_violations", "clean/dangerous_buildings", "clean/business_licenses", "clean/food_permits"]
-
 CORE_ASSETS = [
     build_core_asset(
         "core/gazetteer",
-        [*_REGISTERS, "clean/streetlight_outages", "clean/dumping_complaints", "clean/streets"],
+        places.GAZETTEER_INPUTS,
         places.build_gazetteer,
         "Exact addresses, blocks and corners with position, error radius and evidence; built from registers, never from police rows.",
     ),
     build_core_asset(
         "core/block_places",
-        ["core/gazetteer", "clean/parcels"],
+        places.BLOCK_INPUTS,
         places.place_on_blocks,
         "The places over which an event known to its block is shared.",
     ),
     build_core_asset(
         "core/located_addresses",
-        [*(f"clean/{feed}" for feed in EVENT_FEEDS), "core/gazetteer"],
-        places.locate_addresses,
+        attribution.LOCATION_INPUTS,
+        attribution.locate_addresses,
         "Where every address text of the event feeds lies, and how sure that is.",
         _located_summary,
     ),
@@ -135,7 +132,7 @@ CORE_ASSETS = [
             "core/business_review": "Businesses whose parcel is in doubt: they keep their address as their place until a person decides.",
             "core/businesses": "Licences and food permits joined to businesses and tied to parcels.",
         },
-        ["clean/business_licenses", "clean/food_permits", "clean/parcels", "core/gazetteer"],
+        places.BUSINESS_INPUTS,
         places.build_businesses,
         _match_summary,
     ),
@@ -147,7 +144,7 @@ CORE_ASSETS = [
     ),
     build_core_asset(
         "core/business_parcels",
-        ["core/businesses", "clean/parcels", "core/gazetteer", "clean/districts"],
+        places.BUSINESS_PARCEL_INPUTS,
         places.build_business_parcels,
         "Places on which at least one active business stands.",
     ),
@@ -159,20 +156,14 @@ CORE_ASSETS = [
     ),
     build_core_asset(
         "core/event_attribution",
-        [
-            *(f"clean/{feed}" for feed in EVENT_FEEDS),
-            "core/located_addresses",
-            "core/business_parcels",
-            "clean/parcels",
-            "core/block_places",
-        ],
-        places.attribute_events,
+        attribution.ATTRIBUTION_INPUTS,
+        attribution.attribute_events,
         "Events tied to business places or shared over their block, with how well that is known.",
         _attribution_summary,
     ),
     build_core_asset(
         "core/factor_observations",
-        [*risk.OBSERVED_TABLES, "core/business_parcels", "core/event_attribution"],
+        risk.OBSERVATION_INPUTS,
         risk.gather_observations,
         "What may raise risk, where and since when: outages, dumping, violations, dangerous buildings, kinds of business, bus stops.",
     ),

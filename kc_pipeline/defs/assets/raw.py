@@ -1,12 +1,17 @@
 """Raw layer: one asset per feed, its pages as the source sent them, each with a manifest."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.defs.metadata import counts_table, note_other_months, raw_metadata
-from kc_pipeline.defs.partitions import MONTHS, open_from
+from kc_pipeline.defs.partitions import BACKFILL, MONTHS, OPEN, REFRESH, open_from
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import feeds
+
+if TYPE_CHECKING:
+    from kc_pipeline.extract.refresh import FeedRefresh
 
 
 def build_raw_asset(feed: Feed) -> dg.AssetsDefinition:
@@ -27,9 +32,8 @@ def build_raw_asset(feed: Feed) -> dg.AssetsDefinition:
         description=f"{feed.title} as the {feed.publisher} publishes them: wire bytes and manifests. {feed.description}",
     )
     def pull(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
-        asked = sorted(context.partition_keys) if is_event else []
         try:
-            refresh = feeds.refresh_raw(platform, feed, asked[0] if asked else open_from(platform.now().date()))
+            refresh = _refresh(context, platform, feed)
         except Exception as error:
             raise _failure(feed, error) from error
         if is_event:
@@ -46,6 +50,17 @@ def build_raw_asset(feed: Feed) -> dg.AssetsDefinition:
         )
 
     return pull
+
+
+def _refresh(context: dg.AssetExecutionContext, platform: Platform, feed: Feed) -> "FeedRefresh":
+    """Pull what the run is for; a retry of a backfill goes on with what is missing."""
+    if feed.kind != "event":
+        return feeds.refresh_raw(platform, feed, open_from(platform.now().date()))
+    asked, wanted = sorted(context.partition_keys), context.run.tags.get(REFRESH)
+    if wanted == OPEN:
+        return feeds.refresh_raw(platform, feed, asked[0])
+    goes_on = wanted == BACKFILL or context.run.parent_run_id is not None
+    return feeds.refresh_months(platform, feed, asked[0], asked[-1], reads_again=not goes_on)
 
 
 def _failure(feed: Feed, error: Exception) -> Exception:

@@ -1,7 +1,7 @@
 """From a source to the clean tables: pull what is open, clean what is new."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kc_pipeline.catalog.sources import Feed
@@ -21,6 +21,11 @@ MONTHS_AT_ONCE = 24
 def refresh_raw(platform: Platform, feed: Feed, open_from: str) -> "FeedRefresh":
     """Pull what is open, missing or changed of one feed, and note how that went.
 
+    Args:
+        platform: what to work on.
+        feed: a feed.
+        open_from: first month that is read again although nothing says that it changed.
+
     Raises:
         SourceError: a data set could not be refreshed; what could be is committed all the same.
     """
@@ -37,6 +42,31 @@ def refresh_raw(platform: Platform, feed: Feed, open_from: str) -> "FeedRefresh"
         raise
     note_success(settings.raw_dir, feed.name, platform.now())
     return refresh
+
+
+def refresh_months(platform: Platform, feed: Feed, first: str, last: str, *, reads_again: bool) -> "FeedRefresh":
+    """Pull some months of one feed and no other, also such as lie before the first month that is kept otherwise.
+
+    Whether the feed as a whole is up to date does not follow from it, so nothing is noted.
+
+    Args:
+        platform: what to work on.
+        feed: a feed of events.
+        first: YYYY-MM.
+        last: YYYY-MM, included.
+        reads_again: read them all; otherwise what is missing, or changed by the source's own count or time of change.
+
+    Raises:
+        SourceError: a data set could not be refreshed; what could be is committed all the same.
+    """
+    from kc_pipeline.extract.refresh import MONTH_WITHOUT_END, refresh_feed
+
+    settings = replace(platform.settings, history_start=first)
+    platform.raw.clear_debris(feed.name)
+    open_from = first if reads_again else MONTH_WITHOUT_END
+    return refresh_feed(
+        feed, settings, platform.raw, platform.now, open_from, through=last, progress=platform.progress, guards=platform.guards
+    )
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Lake tables as frames, and frames as lake tables."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,10 @@ def read_frame(platform: Platform, table: str, columns: list[str] | None = None,
     return platform.lake.read(table, columns=columns, partitions=partitions).to_pandas()
 
 
-def write_table(platform: Platform, table: str, rows: "pd.DataFrame", inputs: list[str]) -> "Commit":
-    """Write a whole core table, and what it was made from."""
+def write_table(
+    platform: Platform, table: str, rows: "pd.DataFrame", inputs: Iterable[str], partitions: Iterable[str] | None = None
+) -> "Commit":
+    """Write a core table, whole or some partitions of it, and what it was made from."""
     import pyarrow as pa
 
     from kc_pipeline.catalog.render import to_arrow
@@ -27,8 +30,9 @@ def write_table(platform: Platform, table: str, rows: "pd.DataFrame", inputs: li
     schema = to_arrow(TABLES[table])
     arrow = pa.Table.from_pandas(rows[schema.names], schema=schema, preserve_index=False)
     column = TABLES[table].partition
-    partitions = None if column is None else sorted(lake.partitions(table) | set(arrow[column].cast(pa.string()).unique().to_pylist()))
-    return lake.write(table, arrow, partitions=partitions, made_from=lake.versions(inputs))
+    if column is not None and partitions is None:
+        partitions = lake.partitions(table) | set(arrow[column].cast(pa.string()).unique().to_pylist())
+    return lake.write(table, arrow, partitions=None if partitions is None else sorted(partitions), made_from=lake.versions(inputs))
 
 
 def write_mart(platform: Platform, mart: str, rows: "pd.DataFrame", as_of: date, run_id: str, inputs: list[str]) -> "Commit":

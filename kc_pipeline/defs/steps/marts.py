@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS, covered_column
@@ -13,6 +13,7 @@ from kc_pipeline.defs.steps.frames import read_frame, write_mart
 from kc_pipeline.defs.steps.risk import MODEL_INPUTS, score_day
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
     from kc_pipeline.quality.contracts import Breach
@@ -70,7 +71,7 @@ def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "tuple[
     places = inputs.places
     of_cell = scores_of_card(day.card["risk_terrain_model"], inputs.grid, inputs.features)
     relative = np.where(places.cell >= 0, of_cell[np.maximum(places.cell, 0)], np.nan)
-    counted = count_events(inputs.business_parcels, read_frame(platform, "core/event_attribution"), as_of)
+    counted = count_events(inputs.business_parcels, _recent_shares(platform, as_of), as_of)
     rows = score_places(counted, risks, inputs.type_flags, relative, places.past)
     quality = read_frame(platform, "marts/source_quality", partitions=[as_of.isoformat()])
     covered = quality.set_index("feed")["covered_days_365d"].reindex(list(EVENT_FEEDS))
@@ -87,6 +88,16 @@ def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "tuple[
         write_mart(platform, "marts/business_risk", rows, as_of, run_id, tables),
         write_mart(platform, "marts/business_risk_factors", factors, as_of, run_id, tables),
     )
+
+
+def _recent_shares(platform: Platform, as_of: date) -> "pd.DataFrame":
+    """Shares of the months that the longest window before a day reaches into."""
+    from kc_pipeline.catalog.columns import WINDOWS_DAYS
+
+    first = f"{as_of - timedelta(days=max(WINDOWS_DAYS)):%Y-%m}"
+    months = sorted(month for month in platform.lake.partitions("core/event_attribution") if month >= first)
+    columns = ["business_parcel_id", "feed", "report_date", "available_date", "category", "exclusion_reason", "precision", "weight"]
+    return read_frame(platform, "core/event_attribution", columns, months)
 
 
 def list_actions(platform: Platform, as_of: date, run_id: str) -> "Commit":

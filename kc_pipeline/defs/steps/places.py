@@ -1,70 +1,106 @@
 """The core tables: where events happened, which businesses there are, and which events belong to them."""
 
-from collections.abc import Callable
+import hashlib
 from datetime import date
-from functools import wraps
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.frames import read_frame, write_table
+from kc_pipeline.defs.steps.unchanged import remembering_addresses, unless_unchanged
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from kc_pipeline.store.lake import Commit
 
-_R = TypeVar("_R")
-_ATTRIBUTION_INPUTS = (
-    "event_id", "feed", "month", "report_date", "available_date", "category", "address", "address_precision", "parcel_id",
-    "latitude", "longitude",
-)  # fmt: skip
 _ADDRESS_REGISTERS = ("parcels", "property_violations", "dangerous_buildings", "business_licenses", "food_permits")
-
-
-def _remembering_addresses(step: Callable[[Platform], _R]) -> Callable[[Platform], _R]:
-    """A step that parses only address texts that no run has parsed before."""
-
-    @wraps(step)
-    def remembering(platform: Platform) -> _R:
-        with platform.address_memory.in_use():
-            return step(platform)
-
-    return remembering
+_CASES = ("property_violations", "dangerous_buildings")
+_ADDRESSED_EVENTS = ("streetlight_outages", "dumping_complaints")
+GAZETTEER_INPUTS = (*(f"clean/{name}" for name in (*_ADDRESS_REGISTERS, *_ADDRESSED_EVENTS)), "clean/streets")
+BLOCK_INPUTS = ("core/gazetteer", "clean/parcels")
+BUSINESS_TABLES = ("core/business_decisions", "core/business_review", "core/businesses")
+BUSINESS_INPUTS = ("clean/business_licenses", "clean/food_permits", "core/gazetteer", "clean/parcels")
+BUSINESS_PARCEL_INPUTS = ("core/businesses", "clean/parcels", "core/gazetteer", "clean/districts")
 
 
 def read_address_registers(platform: Platform) -> "dict[str, pd.DataFrame]":
-    """Registers that give exact addresses: name -> rows; of 311 the exact ones, of licences and permits those in the city."""
+    """What registers say of exact addresses: name -> address, zip_code, latitude, longitude and, where they name it, parcel_id.
+
+    Of 311 the exact addresses, of licences and permits those in the city.  Cases and 311 count once their month is settled:
+    neither of the two newest months.  So the gazetteer, and all that rests on it, stays the same from day to day, and what
+    cases and 311 alone know of comes in once a month.
+    """
     from kc_pipeline.places.business_records import lies_in_city
 
-    registers = {name: read_frame(platform, f"clean/{name}") for name in _ADDRESS_REGISTERS}
-    for feed in ("streetlight_outages", "dumping_complaints"):
-        registers[feed] = read_frame(platform, f"clean/{feed}").query("address_precision == 'exact'")
+    registers = {name: _read_addresses(platform, name) for name in _ADDRESS_REGISTERS}
+    settled = _first_unsettled_month(platform)
+    for name in _CASES:
+        opened = registers[name].pop("opened_date")
+        registers[name] = registers[name][opened.isna() | (opened.astype("str") < settled)]
+    for name in _ADDRESSED_EVENTS:
+        months = [month for month in platform.lake.partitions(f"clean/{name}") if month < settled]
+        rows = _read_addresses(platform, name, sorted(months))
+        registers[name] = rows[rows.pop("address_precision") == "exact"]
     for name in ("business_licenses", "food_permits"):
-        registers[name] = registers[name][lies_in_city(registers[name])]
+        rows = registers[name]
+        registers[name] = rows[lies_in_city(rows)].drop(columns=["city", "state"])
     return registers
 
 
-@_remembering_addresses
+def _first_unsettled_month(platform: Platform) -> str:
+    """The month (YYYY-MM) before the newest that 311 has rows of; without any, one that comes after every day."""
+    months = sorted({month for name in _ADDRESSED_EVENTS for month in platform.lake.partitions(f"clean/{name}")})
+    return months[-2:][0] if months else "9999"
+
+
+def _read_addresses(platform: Platform, name: str, partitions: list[str] | None = None) -> "pd.DataFrame":
+    wanted = ("address", "zip_code", "latitude", "longitude", "parcel_id", "opened_date", "address_precision", "city", "state")
+    table = f"clean/{name}"
+    return read_frame(platform, table, [column for column in wanted if column in TABLES[table].column_names], partitions)
+
+
+def _digest_of_addresses(platform: Platform) -> dict[str, str]:
+    """Digest of what each register says of addresses, whatever the order of its rows and whatever else is in it."""
+    import numpy as np
+    import pandas as pd
+
+    digests = {}
+    for name, rows in read_address_registers(platform).items():
+        hashes = np.sort(pd.util.hash_pandas_object(rows, index=False, categorize=False).to_numpy())
+        digests[name] = hashlib.sha256(hashes.tobytes()).hexdigest()
+    return digests
+
+
+@unless_unchanged(["core/gazetteer"], ["clean/streets"], _digest_of_addresses)
+@remembering_addresses
 def build_gazetteer(platform: Platform) -> "Commit":
     """core/gazetteer from the registers and the exact addresses of 311."""
     from kc_pipeline.places import gazetteer
 
     registers = read_address_registers(platform)
     rows = gazetteer.build_gazetteer(registers, registers["parcels"], read_frame(platform, "clean/streets"))
-    return write_table(platform, "core/gazetteer", rows, [*(f"clean/{name}" for name in registers), "clean/streets"])
+    return write_table(platform, "core/gazetteer", rows, GAZETTEER_INPUTS)
 
 
+@unless_unchanged(["core/block_places"], BLOCK_INPUTS)
 def place_on_blocks(platform: Platform) -> "Commit":
     """core/block_places: every parcel with the blocks it stands on."""
     from kc_pipeline.places import blocks
 
-    inputs = ["core/gazetteer", "clean/parcels"]
-    return write_table(platform, "core/block_places", blocks.place_on_blocks(*(read_frame(platform, table) for table in inputs)), inputs)
+    rows = blocks.place_on_blocks(*(read_frame(platform, table) for table in BLOCK_INPUTS))
+    return write_table(platform, "core/block_places", rows, BLOCK_INPUTS)
 
 
-@_remembering_addresses
+def _beside_the_inputs(platform: Platform) -> list[object]:
+    """What businesses follow from beside the tables they are made of: earlier ids, and the file of decisions as it is now."""
+    path = platform.settings.decisions_file
+    decisions = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+    return [platform.lake.version("core/business_history"), decisions]
+
+
+@unless_unchanged(BUSINESS_TABLES, BUSINESS_INPUTS, _beside_the_inputs)
+@remembering_addresses
 def build_businesses(platform: Platform) -> "tuple[Commit, ...]":
     """core/businesses, core/business_review and core/business_decisions: made together, for a decision moves a business.
 
@@ -72,17 +108,12 @@ def build_businesses(platform: Platform) -> "tuple[Commit, ...]":
     """
     from kc_pipeline.places import business_records, businesses
 
-    inputs = ["clean/business_licenses", "clean/food_permits", "core/gazetteer", "clean/parcels"]
-    licenses, permits, gazetteer, parcels = (read_frame(platform, table) for table in inputs)
+    licenses, permits, gazetteer, parcels = (read_frame(platform, table) for table in BUSINESS_INPUTS)
     located = business_records.locate_registers(licenses, permits, gazetteer)
     history = read_frame(platform, "core/business_history")
     tables = businesses.build_businesses(licenses, permits, located, parcels, history, read_decisions(platform))
-    made = {
-        "core/business_decisions": tables.decisions,
-        "core/business_review": tables.review,
-        "core/businesses": tables.businesses,
-    }
-    return tuple(write_table(platform, table, rows, inputs) for table, rows in made.items())
+    made = (tables.decisions, tables.review, tables.businesses)
+    return tuple(write_table(platform, table, rows, BUSINESS_INPUTS) for table, rows in zip(BUSINESS_TABLES, made, strict=True))
 
 
 def read_decisions(platform: Platform) -> "pd.DataFrame":
@@ -106,6 +137,11 @@ def read_decisions(platform: Platform) -> "pd.DataFrame":
     return decisions.no_decisions()
 
 
+def _snapshot_day(platform: Platform) -> str:
+    return str(register_snapshot_date(platform))
+
+
+@unless_unchanged(["core/business_history"], ["core/businesses"], _snapshot_day)
 def update_business_history(platform: Platform) -> "Commit":
     """core/business_history after the newest snapshot of the registers."""
     from kc_pipeline.places.versions import BUSINESS_COLUMNS
@@ -113,6 +149,7 @@ def update_business_history(platform: Platform) -> "Commit":
     return _update_versions(platform, "core/business_history", "core/businesses", BUSINESS_COLUMNS)
 
 
+@unless_unchanged(["core/business_parcel_history"], ["core/business_parcels"], _snapshot_day)
 def update_business_parcel_history(platform: Platform) -> "Commit":
     """core/business_parcel_history after the newest snapshot of the registers."""
     from kc_pipeline.places.versions import BUSINESS_PARCEL_COLUMNS
@@ -146,80 +183,11 @@ def register_snapshot_date(platform: Platform) -> date | None:
     return max((datetime.fromisoformat(moment).astimezone(ZoneInfo(TIME_ZONE)).date() for moment in received), default=None)
 
 
-@_remembering_addresses
+@unless_unchanged(["core/business_parcels"], BUSINESS_PARCEL_INPUTS)
+@remembering_addresses
 def build_business_parcels(platform: Platform) -> "Commit":
     """core/business_parcels from the businesses and where they stand."""
     from kc_pipeline.places import businesses
 
-    inputs = ["core/businesses", "clean/parcels", "core/gazetteer", "clean/districts"]
-    rows = businesses.build_business_parcels(*(read_frame(platform, table) for table in inputs))
-    return write_table(platform, "core/business_parcels", rows, inputs)
-
-
-@_remembering_addresses
-def locate_addresses(platform: Platform) -> "Commit":
-    """core/located_addresses: every address text of the event feeds, located once."""
-    import pandas as pd
-
-    from kc_pipeline.places import attribution
-
-    events = pd.concat([read_frame(platform, f"clean/{feed}", ["address", "address_precision"]) for feed in EVENT_FEEDS])
-    rows = attribution.locate_addresses(events, read_frame(platform, "core/gazetteer"))
-    return write_table(platform, "core/located_addresses", rows, [*(f"clean/{feed}" for feed in EVENT_FEEDS), "core/gazetteer"])
-
-
-def attribute_events(platform: Platform) -> "Commit":
-    """core/event_attribution: every event's share at business parcels, or what remains of it."""
-    from kc_pipeline.places import attribution
-
-    events = attribution.distinct_events([read_frame(platform, f"clean/{feed}", attribution_columns(feed)) for feed in EVENT_FEEDS])
-    inputs = ["core/located_addresses", "core/business_parcels", "clean/parcels", "core/block_places"]
-    frames = [read_frame(platform, table) for table in inputs]
-    if platform.settings.dask_address is None:
-        rows = _attribute_here(platform, events, frames)
-    else:
-        rows = _attribute_on_cluster(platform, events, frames)
-    return write_table(platform, "core/event_attribution", rows, [*(f"clean/{feed}" for feed in EVENT_FEEDS), *inputs])
-
-
-def _attribute_here(platform: Platform, events: "pd.DataFrame", frames: "list[pd.DataFrame]") -> "pd.DataFrame":
-    """The rows, made on this machine; and kept/locations.
-
-    The points that were placed before are kept in kept/locations, so that only new ones reach the parcels' geometry.  They are
-    of use while the parcels stay the same; when these change, all are placed anew.
-    """
-    from kc_pipeline.places import attribution
-    from kc_pipeline.places.locations import Locations
-
-    is_of_these = platform.lake.made_from("kept/locations") == platform.lake.versions(["clean/parcels"])
-    locations = Locations(read_frame(platform, "kept/locations") if is_of_these else None)
-    located, stands, lots, blocks = frames
-    rows = attribution.attribute_events(events, located, stands, lots, blocks, locations)
-    if locations.added:
-        write_table(platform, "kept/locations", locations.rows, ["clean/parcels"])
-    return rows
-
-
-def _attribute_on_cluster(platform: Platform, events: "pd.DataFrame", frames: "list[pd.DataFrame]") -> "pd.DataFrame":
-    """The same rows from the Dask cluster that the settings name; parts lie beside the lake while it works."""
-    import tempfile
-    from pathlib import Path
-
-    from distributed import Client, LocalCluster
-
-    from kc_pipeline.places.distributed import attribute_on_cluster
-
-    address = platform.settings.dask_address
-    registers = dict(zip(("located", "business_parcels", "parcels", "block_places"), frames, strict=True))
-    with tempfile.TemporaryDirectory(prefix="attribution-", dir=platform.settings.data_dir) as folder:
-        if address != "local":
-            with Client(address) as client:
-                return attribute_on_cluster(events, registers, Path(folder), client)
-        with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
-            return attribute_on_cluster(events, registers, Path(folder), client)
-
-
-def attribution_columns(feed: str) -> list[str]:
-    """Columns of a feed's clean table that attribution needs."""
-    extra = ("current_status", "is_officer_initiated")
-    return [*_ATTRIBUTION_INPUTS, *(name for name in extra if name in TABLES[f"clean/{feed}"].column_names)]
+    rows = businesses.build_business_parcels(*(read_frame(platform, table) for table in BUSINESS_PARCEL_INPUTS))
+    return write_table(platform, "core/business_parcels", rows, BUSINESS_PARCEL_INPUTS)

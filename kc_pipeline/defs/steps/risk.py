@@ -10,6 +10,7 @@ from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.frames import read_frame, write_table
+from kc_pipeline.defs.steps.unchanged import unless_unchanged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _CITY_BY = ("patrol_division", "council_district", "neighborhood")
 RTM_BLOCKS, RTM_INCREMENT = 3, "half"
 OBSERVED_TABLES = tuple(dict.fromkeys(c.table for c in CONDITIONS.values() if c.table.startswith("clean/")))
+OBSERVATION_INPUTS = (*OBSERVED_TABLES, "core/business_parcels", "core/event_attribution")
 MODEL_INPUTS = (
     "clean/police_reports", "clean/districts", "core/located_addresses", "core/event_attribution", "core/business_parcels",
     "core/factor_observations",
@@ -60,6 +62,7 @@ class DayScore:
     risks: "Risks"
 
 
+@unless_unchanged(["core/factor_observations"], OBSERVATION_INPUTS)
 def gather_observations(platform: Platform) -> "Commit":
     """core/factor_observations from the clean tables and the business parcels."""
     from kc_pipeline.risk.observations import OBSERVED_COLUMNS
@@ -72,7 +75,7 @@ def gather_observations(platform: Platform) -> "Commit":
     ledger = read_frame(platform, "core/event_attribution", ["event_id", "business_parcel_id", "precision"])
     lags = {feed.name: max(data_set.lag_days for data_set in feed.data_sets) for feed in FEEDS.values()}
     rows = gather(clean, read_frame(platform, "core/business_parcels"), ledger, lags)
-    return write_table(platform, "core/factor_observations", rows, [*OBSERVED_TABLES, "core/business_parcels", "core/event_attribution"])
+    return write_table(platform, "core/factor_observations", rows, OBSERVATION_INPUTS)
 
 
 def fit_day(as_of: date) -> date:
@@ -165,6 +168,7 @@ def gather_inputs(platform: Platform, as_of: date) -> RiskInputs:
     """
     import numpy as np
 
+    from kc_pipeline.membership import among
     from kc_pipeline.places.geometry import project
     from kc_pipeline.risk import observations, outcome
     from kc_pipeline.risk.risk_model import Places
@@ -179,8 +183,10 @@ def gather_inputs(platform: Platform, as_of: date) -> RiskInputs:
     years = outcome.whole_years(events, as_of)
     year = outcome.years_before(events, as_of, years)
     parcels = read_frame(platform, "core/business_parcels")
-    shares = read_frame(platform, "core/event_attribution", ["event_id", "business_parcel_id", "weight", "exclusion_reason", "feed"])
-    shares = shares[shares["business_parcel_id"].notna() & shares["exclusion_reason"].isna() & shares["event_id"].isin(events["event_id"])]
+    shares = _police_shares(platform)
+    shares = shares[
+        shares["business_parcel_id"].notna() & shares["exclusion_reason"].isna() & among(shares["event_id"], events["event_id"])
+    ]
     year_of_event = dict(zip(events["event_id"], year, strict=True))
     of_share = shares["event_id"].map(year_of_event).to_numpy(np.int64)
     east_north = np.full((len(parcels), 2), np.nan)
@@ -198,6 +204,15 @@ def gather_inputs(platform: Platform, as_of: date) -> RiskInputs:
         as_of, grid, observations.features_on(observed, as_of), outcome.yearly_cell_counts(events, year, years, grid), parcels, places,
         east_north, flags, observed,
     )  # fmt: skip
+
+
+def _police_shares(platform: Platform) -> "pd.DataFrame":
+    """Shares of reports at business places; the score counts no other feed's events as serious."""
+    import pyarrow.compute as pc
+
+    rows = platform.lake.read("core/event_attribution", columns=["event_id", "business_parcel_id", "weight", "exclusion_reason", "feed"])
+    of_police = rows.filter((pc.field("feed") == "police_reports") & pc.field("business_parcel_id").is_valid())
+    return of_police.to_pandas()
 
 
 def place_traits(

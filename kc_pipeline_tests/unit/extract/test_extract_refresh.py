@@ -13,7 +13,7 @@ from kc_pipeline.catalog.sources import DataSet, Feed, Transport
 from kc_pipeline.extract.errors import PermanentSourceError, TransientSourceError
 from kc_pipeline.extract.manifest import Manifest
 from kc_pipeline.extract.raw import RawStore
-from kc_pipeline.extract.refresh import FeedRefresh, Totals, newest, refresh_feed, why_to_pull
+from kc_pipeline.extract.refresh import MONTH_WITHOUT_END, FeedRefresh, Totals, newest, refresh_feed, why_to_pull
 from kc_pipeline.extract.table import read_pull
 from kc_pipeline.extract.transport import Held
 from kc_pipeline.settings import Settings, load_settings
@@ -61,10 +61,23 @@ def whys(refresh: FeedRefresh) -> list[tuple[str, str]]:
 def test_the_first_refresh_reads_every_month_that_has_rows(fake: FakeSocrata, settings: Settings, store: RawStore) -> None:
     refresh = refreshed(settings, store)
     assert whys(refresh) == [("2026-05", "missing"), ("2026-06", "missing"), ("2026-07", "missing"), ("undated", "missing")]
-    assert refresh.totals == {"aaaa-1111": Totals(total=5, months=3, whole=0, undated=1, before_history=1)}
+    assert refresh.totals == {"aaaa-1111": Totals(total=5, months=3, whole=0, undated=1, elsewhere=1)}
     assert refresh.rows_by_data_set == {"aaaa-1111": 5}
     assert (refresh.unchanged, refresh.newest_change) == (0, "2026-07-01T00:00:00+00:00")
     assert store.partitions(*PLACE) == ["2026-05", "2026-06", "2026-07", "undated"]
+
+
+def test_months_after_the_last_one_asked_for_stay_as_they_are(fake: FakeSocrata, settings: Settings, store: RawStore) -> None:
+    def filled(through: str) -> FeedRefresh:
+        feed = feed_of(requests_data_set())
+        return refresh_feed(feed, settings, store, now, MONTH_WITHOUT_END, through=through, page_size=2, sleep=lambda _: None)
+
+    first = filled("2026-05")
+    assert whys(first) == [("2026-05", "missing"), ("undated", "missing")]
+    assert first.totals == {"aaaa-1111": Totals(total=5, months=1, whole=0, undated=1, elsewhere=3)}
+    second = filled("2026-06")
+    assert (whys(second), second.unchanged) == ([("2026-06", "missing")], 2)
+    assert whys(refreshed(settings, store)) == [("2026-07", "missing")]
 
 
 def test_an_unchanged_month_is_not_read_and_an_open_one_is(

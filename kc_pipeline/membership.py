@@ -1,0 +1,19 @@
+"""Whether texts are among many others: by Arrow, since pandas reads the others one by one (about 6 s for a million)."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def among(texts: pd.Series, others: "pd.Series | pd.Index") -> pd.Series:
+    """Whether each text is among the others; False where it is missing.
+
+    Args:
+        texts: of dtype str.
+        others: any number of them, some perhaps missing or repeated.
+    """
+    known = pa.array(others, type=pa.large_string(), from_pandas=True).drop_null()
+    asked = pa.array(texts, type=pa.large_string(), from_pandas=True)
+    found = pc.is_in(asked, value_set=known)
+    return pd.Series(np.asarray(pc.fill_null(found, False)), index=texts.index)

@@ -1,0 +1,176 @@
+"""A step is left out while nothing it follows from has changed, and what is made in part equals what is made whole."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from kc_runs import copied, platform
+
+from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps import attribution, places, risk, unchanged
+from kc_pipeline.places.attribution import MOST_ADDRESSES_AT_A_POINT
+from kc_pipeline.store.lake import Commit
+
+LEDGER = "core/event_attribution"
+DUMPING = "clean/dumping_complaints"
+STEPS: tuple[Callable[[Platform], Commit | tuple[Commit, ...]], ...] = (
+    places.build_gazetteer, places.place_on_blocks, attribution.locate_addresses, places.build_businesses,
+    places.update_business_history, places.build_business_parcels, places.update_business_parcel_history, risk.gather_observations,
+)  # fmt: skip
+
+
+@pytest.fixture
+def at(finished_run: tuple[Path, str], tmp_path: Path) -> Platform:
+    copied(finished_run[0], tmp_path / "copy")
+    made = platform(tmp_path / "copy")
+    for step in STEPS:  # the first business history makes the businesses be looked at once more
+        step(made)
+    return made
+
+
+def forget(at: Platform, table: str) -> None:
+    (at.lake.path(table) / "_made_of.json").unlink()
+
+
+def months(at: Platform, table: str) -> list[str]:
+    return sorted(at.lake.partitions(table))
+
+
+def rewrite(at: Platform, month: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """Change the rows of a month of complaints, as a corrected pull would."""
+    rows = at.lake.read(DUMPING, partitions=[month])
+    changed = pa.Table.from_pandas(change(rows.to_pandas()), schema=rows.schema, preserve_index=False)
+    at.lake.write(DUMPING, changed, partitions=[month])
+
+
+def reattribute(at: Platform) -> tuple[str, ...]:
+    """Months whose shares changed; making every month anew must change nothing more."""
+    attribution.locate_addresses(at)
+    done = attribution.attribute_events(at).changed
+    forget(at, "core/located_addresses")
+    forget(at, LEDGER)
+    assert attribution.locate_addresses(at).changed == ()
+    assert attribution.attribute_events(at).changed == ()
+    return done
+
+
+def test_nothing_is_read_again_when_nothing_changed(at: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object, **__: object) -> None:
+        raise AssertionError("nothing changed")
+
+    monkeypatch.setattr(at.lake, "read", read)
+    for step in STEPS:
+        commits = step(at)
+        assert all(commit.changed == () for commit in (commits if isinstance(commits, tuple) else (commits,)))
+
+
+def test_other_code_makes_tables_anew(at: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unchanged, "code_digest", lambda: "another")
+    read: list[str] = []
+    whole = at.lake.read
+    monkeypatch.setattr(at.lake, "read", lambda table, **kept: read.append(table) or whole(table, **kept))
+    assert places.place_on_blocks(at).changed == ()
+    assert read == ["core/gazetteer", "clean/parcels", "core/block_places"]
+    read.clear()
+    places.place_on_blocks(at)
+    assert read == []
+
+
+@pytest.mark.parametrize("damage", ["a file gone", "rows deleted"])
+def test_a_damaged_table_is_made_anew(at: Platform, damage: str) -> None:
+    before = at.lake.read("core/block_places")
+    if damage == "a file gone":
+        next(at.lake.path("core/block_places").glob("*.parquet")).unlink()
+    else:
+        from deltalake import DeltaTable
+
+        DeltaTable(at.lake.path("core/block_places")).delete("placed_by = 'address'")
+        assert at.lake.count("core/block_places") < before.num_rows
+    assert places.place_on_blocks(at).changed == ("",)
+    assert at.lake.read("core/block_places").sort_by("place_id").equals(before.sort_by("place_id"))
+
+
+def test_only_the_month_that_changed_is_attributed(at: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    month = months(at, DUMPING)[-1]
+    rewrite(at, month, lambda rows: rows.iloc[1:])
+    read: dict[str, object] = {}
+    whole = attribution.read_frame
+    monkeypatch.setattr(attribution, "read_frame", lambda at, table, *more: read.__setitem__(table, more[1:]) or whole(at, table, *more))
+    lost = at.lake.count(LEDGER)
+    assert attribution.attribute_events(at).changed == (month,)
+    assert read[DUMPING] == ([month],)
+    assert at.lake.count(LEDGER) < lost
+    monkeypatch.undo()
+    assert reattribute(at) == ()
+
+
+def test_a_point_that_becomes_crowded_unties_events_of_other_months(at: Platform) -> None:
+    older, newest = months(at, DUMPING)[0], months(at, DUMPING)[-1]
+    places_there = at.lake.read("core/business_parcels").to_pandas().dropna(subset=["parcel_id", "latitude"])
+    place = places_there[places_there["geometry_kind"] == "polygon"].iloc[0]
+
+    def at_the_point(count: int, name: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
+        def add(rows: pd.DataFrame) -> pd.DataFrame:
+            more = pd.concat([rows.iloc[:1]] * count, ignore_index=True)
+            number = more.index.astype("str")
+            more = more.assign(
+                event_id=f"dumping_complaints:{name}" + number, address=f"{name} " + number, address_precision="exact",
+                parcel_id=None, longitude=place["longitude"], latitude=place["latitude"],
+            )  # fmt: skip
+            return pd.concat([rows, more.astype(rows.dtypes.to_dict())], ignore_index=True)
+
+        return add
+
+    def tie() -> tuple[object, object]:
+        row = at.lake.read(LEDGER, partitions=[older]).filter(pc.field("event_id") == "dumping_complaints:LONE0").to_pylist()[0]
+        return row["business_parcel_id"], row["attribution_method"]
+
+    rewrite(at, older, at_the_point(1, "LONE"))
+    assert reattribute(at) == (older,)
+    assert tie() == (place["business_parcel_id"], "point_in_polygon")
+    rewrite(at, newest, at_the_point(MOST_ADDRESSES_AT_A_POINT, "CROWD"))
+    assert reattribute(at) == (older, newest)
+    assert tie() == (None, "none")
+    rewrite(at, newest, lambda rows: rows[~rows["event_id"].str.contains(":CROWD")])
+    assert reattribute(at) == (older, newest)
+    assert tie() == (place["business_parcel_id"], "point_in_polygon")
+
+
+def test_a_new_address_is_located_and_no_known_one_again(at: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kc_pipeline.places import attribution as of_places
+
+    asked: list[str] = []
+    locate = of_places.locate
+    monkeypatch.setattr(of_places, "locate", lambda texts, *more, **kept: asked.extend(texts) or locate(texts, *more, **kept))
+    month = months(at, DUMPING)[-1]
+    rewrite(at, month, lambda rows: rows.assign(address=rows["address"].mask(rows.index == 0, "4321 NEW ST")))
+    attribution.locate_addresses(at)
+    assert asked == ["4321 NEW ST"]
+    monkeypatch.undo()
+    reattribute(at)
+
+
+def test_the_gazetteer_waits_for_a_month_of_311_to_settle(at: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    *settled, _, newest = months(at, DUMPING)
+    rewrite(at, newest, lambda rows: rows.iloc[1:])
+    version = at.lake.making_of("core/gazetteer")
+    places.build_gazetteer(at)
+    assert at.lake.making_of("core/gazetteer") == version
+    rewrite(at, settled[-1], lambda rows: rows.iloc[1:])
+    places.build_gazetteer(at)
+    assert at.lake.making_of("core/gazetteer") != version
+
+
+def test_a_gazetteer_that_changed_locates_and_attributes_everything_again(at: Platform) -> None:
+    rows = at.lake.read("core/gazetteer")
+    moved = rows.to_pandas()
+    moved.loc[moved["address_kind"] == "block", "error_radius_m"] += 1.0
+    at.lake.write("core/gazetteer", pa.Table.from_pandas(moved, schema=rows.schema, preserve_index=False))
+    assert attribution.locate_addresses(at).changed == ("",)
+    before = at.lake.making_of(LEDGER)
+    attribution.attribute_events(at)
+    assert at.lake.making_of(LEDGER)["places"] != before["places"]
+    assert reattribute(at) == ()
