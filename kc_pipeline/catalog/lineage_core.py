@@ -93,7 +93,7 @@ CORE_ORIGINS: Mapping[str, Origin] = {
     ),
     "core/business_decisions": Origin(
         (),
-        {"decision_status": (*of("parcel_id", _PARCELS), *_IDENTITY), "rejection_reason": (*of("parcel_id", _PARCELS), *_IDENTITY)},
+        dict.fromkeys(("decision_status", "rejection_reason"), (*of("parcel_id", _PARCELS), *_IDENTITY, *of("address_key", _GAZETTEER))),
         dict.fromkeys(
             ("file_line", "business_id", "decision", "parcel_id", "same_as_business_id", "decided_by", "decided_on", "note"), _FILE
         ),

@@ -16,6 +16,7 @@ _RAW = tuple(f"raw/{feed}" for feed in FEEDS)
 _CLEAN = tuple(f"clean/{feed}" for feed in FEEDS)
 
 _SERIOUS = (*of("category", _POLICE), *of("is_domestic", _POLICE), *of("is_firearm_used", _POLICE), *of("report_date", _POLICE))
+_WHERE = (*of("latitude", _POLICE, _LOCATED), *of("longitude", _POLICE, _LOCATED))
 _OWN_HISTORY = (*of("weight", _SHARES), *_SERIOUS)
 _TERRAIN = (*of("condition", _SEEN), *of("latitude", _SEEN), *of("longitude", _SEEN), *of("opened_date", _SEEN))
 _EXPECTATION = (*of("card", _CARD), *_TERRAIN, *_OWN_HISTORY, *of("business_types", _PLACES), *of("business_count", _PLACES))
@@ -35,7 +36,7 @@ _ARRIVED = (*of("report_date", *EVENTS), *of("available_date", *EVENTS))
 
 def _feed_counts(feed: str) -> dict[str, tuple[str, ...]]:
     """A feed's counts at a place: shares of the ledger, and the days covered."""
-    counted = (*of("weight", _SHARES), *of("feed", _SHARES), *_WINDOWED, *of("event_id", f"clean/{feed}"))
+    counted = (*of("weight", _SHARES), *of("feed", _SHARES), *_WINDOWED)
     names = [name(feed, days) for days in WINDOWS_DAYS for name in (count_column, weighted_column)]
     return {**dict.fromkeys(names, counted), covered_column(feed): of("covered_days_365d", _QUALITY)}
 
@@ -58,12 +59,12 @@ ORIGINS: Mapping[str, Origin] = {
     **CORE_ORIGINS,
     _CARD: Origin(
         (),
-        dict.fromkeys(("card", "model_id"), (*_TERRAIN, *_OWN_HISTORY, *of("business_types", _PLACES), *of("geometry", _DISTRICTS))),
+        dict.fromkeys(("card", "model_id"), (*_TERRAIN, *_OWN_HISTORY, *_WHERE, *of("business_types", _PLACES), *of("geometry", _DISTRICTS))),
         {"fitted_as_of": "the first day of the month that is asked for", "model_version": "the version of the model's code"},
     ),
     "eval/backtest": Origin(
         (),
-        dict.fromkeys(_BACKTEST, (*_TERRAIN, *_OWN_HISTORY, *of("geometry", _DISTRICTS))),
+        dict.fromkeys(_BACKTEST, (*_TERRAIN, *_SERIOUS, *_WHERE, *of("geometry", _DISTRICTS))),
         {
             "trained_as_of": "a year before the month that is asked for",
             "model_name": "our model or a rival",
@@ -81,7 +82,7 @@ ORIGINS: Mapping[str, Origin] = {
                 (*of("expected_events_per_year", _RISK), *of("council_district", _RISK), *of("division", _RISK)),
             ),
             "expected_events": of("expected_events_per_year", _RISK),
-            "observed_events": _OWN_HISTORY,
+            "observed_events": of("serious_events_365d", _RISK),
             "request_rate": (*of("condition", _SEEN), *of("latitude", _SEEN), *of("parcel_id", _PARCELS)),
             "request_rate_ratio": (*of("condition", _SEEN), *of("latitude", _SEEN), *of("parcel_id", _PARCELS)),
         },

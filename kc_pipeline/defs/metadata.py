@@ -134,7 +134,7 @@ def rates_metadata(rates: Mapping[str, Mapping[str, float]], what: str) -> dict[
     for name, amounts in rates.items():
         total = sum(amounts.values()) or 1.0
         for part, amount in amounts.items():
-            lines.append(f"| {name} | {part} | {amount:,.1f} | {amount / total:.1%} |")
+            lines.append(f"| {name} | {part} | {f'{amount:,.1f}'.removesuffix('.0')} | {amount / total:.1%} |")
             over_time[f"share_{name}_{part}"] = round(amount / total, 4)
     table, plot = dg.MetadataValue.md("\n".join(lines)), stacked_bars(rates, f"shares by {what}")
     return {f"{what}_table": table, f"{what}_plot": plot, **over_time}
@@ -148,10 +148,10 @@ def note_other_months(context: dg.AssetExecutionContext, key: dg.AssetKey, month
 
 
 def frame_table(rows: "pd.DataFrame") -> dg.MarkdownMetadataValue:
-    """A small frame as a Markdown table, numbers to three decimals."""
+    """A small frame as a Markdown table, numbers to three decimals, whole ones without."""
 
     def cell(value: object) -> str:
-        return f"{value:.3f}" if isinstance(value, float) else str(value)
+        return f"{value:.3f}".removesuffix(".000") if isinstance(value, float) else str(value)
 
     lines = [f"| {' | '.join(rows.columns)} |", "|" + "---|" * len(rows.columns)]
     lines += [f"| {' | '.join(cell(value) for value in row)} |" for row in rows.astype(object).itertuples(index=False)]

@@ -24,7 +24,17 @@ PLACES_OF_INCIDENTS = frozenset({"address", "parcel_id", "latitude", "longitude"
 _DETAILS = frozenset({"feed", "month", "as_of", "row_hash", "snapshot_id", "run_id", "schema_version", *PROVENANCE})
 _CLOCKS = frozenset({"reported_local", "reported_utc", "reported_clock", "occurred_local", "available_date"})
 # What a reader looks for first, where that is not what stands first.
+_BUSINESS = ("business_name", "address", "business_types", "is_active", "match_method")
+_PLACE = ("address", "business_names", "business_count", "neighborhood", "council_district", "division")
 _FIRST: Mapping[str, tuple[str, ...]] = {
+    "core/businesses": (*_BUSINESS, "match_score"),
+    "core/business_history": (*_BUSINESS, "valid_from", "is_current"),
+    "core/business_review": ("business_name", "address", "reason", "suggested_parcel_id"),
+    "core/business_parcels": _PLACE,
+    "core/business_parcel_history": (*_PLACE, "valid_from", "is_current"),
+    "core/factor_observations": ("condition", "address", "opened_date", "resolved_date", "is_closed", "finding_count"),
+    "marts/dim_business": (*_BUSINESS, "valid_from", "is_current"),
+    "marts/dim_business_parcel": (*_PLACE, "valid_from", "is_current"),
     "marts/threshold_status": (
         "address", "rule_id", "confirmed_count", "possible_count", "needed_count", "threshold_status", "ladder_step",
     ),
@@ -57,7 +67,7 @@ def preview(platform: Platform, name: str, part: str | None = None) -> dict[str,
     table = TABLES[name]
     if table.partition is not None and part is None:
         part = max(platform.lake.partitions(name), default=None)
-    rows = platform.lake.read(name, partitions=None if part is None else [part], columns=preview_columns(table)).slice(0, ROWS)
+    rows = platform.lake.read(name, partitions=None if part is None else [part], columns=preview_columns(table), limit=ROWS)
     return {"preview": rows_table(rows.schema.names, [row.values() for row in rows.to_pylist()])} if rows.num_rows else {}
 
 

@@ -90,6 +90,7 @@ class Lake:
         partitions: Sequence[str] | None = None,
         columns: Sequence[str] | None = None,
         version: int | None = None,
+        limit: int | None = None,
     ) -> pa.Table:
         """Rows of a table, in the contract's schema; no rows where the table or a partition does not exist.
 
@@ -101,6 +102,7 @@ class Lake:
             partitions: partition values to read; None: all.
             columns: columns to read; None: all.
             version: an older Delta version; None: the newest.
+            limit: some rows, no more than so many; None: all.
         """
         contract = TABLES[table]
         schema = to_arrow(contract)
@@ -111,7 +113,8 @@ class Lake:
             return schema.empty_table()
         wanted = None if partitions is None else pc.field(str(contract.partition)).isin(_partition_values(contract, partitions))
         held = set(stored.schema.names)
-        rows = stored.to_table(filter=wanted, columns=[name for name in schema.names if name in held])
+        names = [name for name in schema.names if name in held]
+        rows = stored.to_table(columns=names, filter=wanted) if limit is None else stored.head(limit, columns=names, filter=wanted)
         for field in schema:
             if field.name not in held:  # a column that the contract got after the table was last written
                 rows = rows.append_column(field.name, pa.nulls(rows.num_rows, field.type))

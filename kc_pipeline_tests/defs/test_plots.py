@@ -34,7 +34,7 @@ def test_bars_are_as_wide_as_the_shares_and_a_part_keeps_its_color() -> None:
 def test_rates_are_told_as_a_table_and_as_numbers_over_time() -> None:
     told = rates_metadata(RATES, "precision")
     assert told["share_police_reports_BLOCK"] == 0.75
-    assert "| police_reports | BLOCK | 3.0 | 75.0% |" in told["precision_table"].value
+    assert "| police_reports | BLOCK | 3 | 75.0% |" in told["precision_table"].value
     assert set(told) == {
         "precision_table",
         "precision_plot",

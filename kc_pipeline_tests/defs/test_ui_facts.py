@@ -1,9 +1,13 @@
 """What the UI shows of every asset before anything ran, and what its selections pick."""
 
+import base64
+import io
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import pytest
+from PIL import Image
 
 import kc_pipeline
 from kc_pipeline.catalog.columns import EVENT_FEEDS
@@ -11,6 +15,8 @@ from kc_pipeline.catalog.raw_fields import raw_columns
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.build import build_defs
+from kc_pipeline.defs.metadata import picture
+from kc_pipeline.defs.previews import MOST_CHARACTERS, PERSONAL, PLACES_OF_INCIDENTS, preview_columns, rows_table
 from kc_pipeline.store.warehouse_schema import SNAPSHOTS
 
 GRAPH = build_defs(environ={}).resolve_asset_graph()
@@ -76,6 +82,30 @@ def test_a_column_says_where_it_comes_from() -> None:
     assert columns["address"].endswith(" From core/business_parcels.address.")
     assert columns["run_id"].endswith(" Not from a source: the run's own id.")
     assert "and " in columns["risk_score"]
+
+
+def test_previews_show_columns_that_their_tables_have_and_nobody_by_name() -> None:
+    for name, table in TABLES.items():
+        columns = preview_columns(table)
+        assert set(columns) <= set(table.column_names), name
+        assert not PERSONAL & set(columns), name
+        assert "event_id" not in table.column_names or not PLACES_OF_INCIDENTS & set(columns), name
+
+
+def test_a_long_table_ends_where_the_ui_would_hide_it() -> None:
+    told = str(rows_table(("place", "count"), [("x | y\n" * 30, 1.23456)] * 100).value).splitlines()
+    assert sum(map(len, told)) <= MOST_CHARACTERS < sum(map(len, told)) + len(told) + len(told[-1])
+    assert told[:2] == ["| place | count |", "|---|---|"]
+    assert set(told[2:]) == {"| " + ("x / y " * 30)[:44] + "… | 1.235 |"}
+
+
+def test_a_picture_is_made_small_enough_for_an_event_log(tmp_path: Path) -> None:
+    path = tmp_path / "noise.png"
+    noise = np.random.default_rng(1).integers(0, 255, (600, 900, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    code = str(picture(path, "noise").value).partition("base64,")[2].removesuffix(")")
+    assert len(code) <= 30_000 < path.stat().st_size
+    assert Image.open(io.BytesIO(base64.b64decode(code))).width >= 100
 
 
 SELECTIONS = {

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -48,24 +48,31 @@ def copied(folder: Path, target: Path) -> Path:
 
 
 @contextmanager
-def served_ui(folder: Path, *options: str) -> Iterator[str]:
-    """Address of `kc ui` on a run's folder, for as long as it is needed."""
+def served_uis(folder: Path, *each: tuple[str, ...]) -> Iterator[list[str]]:
+    """Addresses of `kc ui` on a run's folder, once with each of some options, for as long as they are needed."""
+    with ExitStack() as stack:
+        started = [stack.enter_context(_started_ui(folder, options)) for options in each]
+        for address, server in started:
+            for _ in range(400):
+                try:
+                    ask(f"{address}/graphql", "{ version }")
+                    break
+                except OSError:
+                    assert server.poll() is None, "it ended by itself"
+                    time.sleep(0.2)
+        yield [address for address, _ in started]
+
+
+@contextmanager
+def _started_ui(folder: Path, options: tuple[str, ...]) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environ = {**os.environ, "KC_DATA_DIR": str(folder)}
     environ.pop("DAGSTER_HOME", None)
     command = [sys.executable, "-m", "kc_pipeline.cli", "ui", "--port", str(port), *options]
     server = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
-    address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(400):
-            try:
-                ask(f"{address}/graphql", "{ version }")
-                break
-            except OSError:
-                assert server.poll() is None, "it ended by itself"
-                time.sleep(0.2)
-        yield address
+        yield f"http://127.0.0.1:{port}", server
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from kc_runs import copied, served_ui
+from kc_runs import copied, served_uis
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
@@ -48,15 +48,16 @@ def browser() -> Iterator[Chrome]:
 
 
 @pytest.fixture(scope="module")
-def folder(finished_run: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copied(finished_run[0], tmp_path_factory.mktemp("browser") / "copy")
+def uis(browser: Chrome, finished_run: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """Addresses of `kc ui` as it is served by default, to look at, and as it is served to work with."""
+    with served_uis(copied(finished_run[0], tmp_path_factory.mktemp("browser") / "copy"), (), ("--writable",)) as addresses:
+        yield addresses
 
 
-@pytest.fixture(scope="module")
-def ui(browser: Chrome, folder: Path) -> Iterator[str]:
-    """Address of `kc ui` as it is served by default: to look at."""
-    with served_ui(folder) as address:
-        yield address
+@pytest.fixture
+def ui(uis: list[str]) -> str:
+    """The address of the one to look at."""
+    return uis[0]
 
 
 def seen(browser: Chrome, *texts: str) -> str:
@@ -146,15 +147,14 @@ def test_a_selection_by_source_lists_its_three_tables(browser: Chrome, ui: str) 
     assert [line for line in text.splitlines() if line.endswith(" / police_reports")] == []
 
 
-@pytest.mark.fault(40)
-def test_who_may_write_is_asked_which_days_to_make(browser: Chrome, ui: str, folder: Path) -> None:
+def test_who_may_write_is_asked_which_days_to_make(browser: Chrome, uis: list[str]) -> None:
+    to_look_at, to_work_with = uis
     page = "locations/kc_pipeline.definitions/jobs/marts"
-    browser.get(f"{ui}/{page}")
+    browser.get(f"{to_look_at}/{page}")
     seen(browser, "Tie events to business parcels, score a day and publish it.")
     assert not button(browser, "Materialize all").is_enabled()
-    with served_ui(folder, "--writable") as address:
-        browser.get(f"{address}/{page}")
-        button(browser, "Materialize all").click()
-        seen(browser, "Launch runs to materialize 24 assets", "Partition selection", "Launch backfill")
-        assert button(browser, "Launch backfill").is_displayed()
-        button(browser, "Cancel").click()
+    browser.get(f"{to_work_with}/{page}")
+    button(browser, "Materialize all").click()
+    seen(browser, "Launch runs to materialize 24 assets", "Partition selection", "Launch backfill")
+    assert button(browser, "Launch backfill").is_displayed()
+    button(browser, "Cancel").click()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kc_runs import ask, copied, kc, served_ui
+from kc_runs import ask, copied, kc, served_uis
 
 WIPE = """mutation { wipeAssets(assetPartitionRanges: [{assetKey: {path: ["marts", "business_risk"]}}]) { __typename } }"""
 ASSETS = "{ assetsOrError { ... on AssetConnection { nodes { key { path } assetMaterializations(limit: 1) { runId } } } } }"
@@ -14,7 +14,7 @@ ASSETS = "{ assetsOrError { ... on AssetConnection { nodes { key { path } assetM
 @pytest.fixture(scope="module")
 def served(finished_run: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the GraphQL interface of `kc ui` on a finished run."""
-    with served_ui(copied(finished_run[0], tmp_path_factory.mktemp("ui") / "copy")) as address:
+    with served_uis(copied(finished_run[0], tmp_path_factory.mktemp("ui") / "copy"), ()) as (address,):
         yield f"{address}/graphql"
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from kc_runs import platform
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.lineage import upstream_columns
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.build import build_defs
 from kc_pipeline.defs.previews import MOST_CHARACTERS, PERSONAL, PLACES_OF_INCIDENTS, ROWS, preview_columns
@@ -33,6 +35,28 @@ def test_every_asset_was_made_and_its_metadata_is_small(shown: dict[str, dict[st
     assert set(shown) == {key.to_user_string() for key in KEYS}
     sizes = {f"{name}: {label}": len(str(value)) for name, labels in shown.items() for label, value in labels.items()}
     assert {label: size for label, size in sizes.items() if size > LARGEST_BYTES} == {}
+
+
+# Read beside the tables that a commit names: the state of the sources, the months pulled, the registers of the audit.
+REGISTERS, STATE = frozenset({"clean/business_licenses", "clean/food_permits"}), frozenset({"marts/source_quality"})
+BESIDE = {
+    "core/business_history": REGISTERS,
+    "core/business_parcel_history": REGISTERS,
+    "eval/fairness_audit": frozenset({"clean/parcels", "core/factor_observations"}),
+    "marts/business_risk": STATE,
+    "marts/threshold_status": STATE,
+    "marts/action_items": STATE,
+    "marts/public_neighborhood_quarter": STATE,
+}
+COMPUTED = [name for name, table in TABLES.items() if table.layer in ("core", "eval", "marts") and name != "marts/source_quality"]
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_columns_come_from_tables_that_the_run_read(finished_run: tuple[Path, str], name: str) -> None:
+    named = {column.rpartition(".")[0] for columns in upstream_columns(name).values() for column in columns}
+    read = set(platform(finished_run[0]).lake.made_from(name))
+    assert named <= read | BESIDE.get(name, frozenset())
+    assert BESIDE.get(name, frozenset()) <= named
 
 
 def test_previews_are_a_few_rows_of_the_table_without_people_or_places_of_incidents(shown: dict[str, dict[str, Any]]) -> None:

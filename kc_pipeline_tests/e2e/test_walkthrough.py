@@ -129,7 +129,7 @@ def test_rows_are_cleaned_and_rejected(result: dict[str, Any], copy: Path) -> No
 
 
 def test_schema_and_checks_follow_from_the_entry(result: dict[str, Any]) -> None:
-    assert result["schema"]["acquired_date"] == "Local day on which the land bank got it."
+    assert result["schema"]["acquired_date"] == "Local day on which the land bank got it. From raw/land_bank.acquired_at."
     assert list(result["schema"])[:4] == ["record_id", "property_class", "property_status", "acquired_date"]
     assert result["blocking"]
     assert set(result["blocking"]) <= set(result["checks"])

@@ -53,6 +53,13 @@ def test_only_the_changed_partition_is_replaced(lake: Lake) -> None:
     assert lake.read(TABLE, partitions=["b"])["good_count"].to_pylist() == [6]
 
 
+def test_no_more_rows_are_read_than_are_asked_for(lake: Lake) -> None:
+    lake.write(TABLE, pa.concat_tables([account("a", {"2024-01": 3, "2024-02": 4}), account("b", {"2024-01": 5})]), partitions=["a", "b"])
+    rows = lake.read(TABLE, partitions=["a"], columns=["feed", "good_count"], limit=1).to_pylist()
+    assert rows in ([{"feed": "a", "good_count": 3}], [{"feed": "a", "good_count": 4}])
+    assert lake.read(TABLE, limit=9).num_rows == 3
+
+
 def test_an_older_version_can_still_be_read(lake: Lake) -> None:
     lake.write(TABLE, account("a", {"2024-01": 3}), partitions=["a"])
     lake.write(TABLE, account("a", {"2024-01": 9}), partitions=["a"])
