@@ -48,6 +48,7 @@ def pulls(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in (folder / "sandbox" / "raw").rglob("manifest.json")}
 
 
+@pytest.mark.slow
 def test_a_killed_backfill_goes_on_and_gives_the_rows_of_a_whole_run(city_alone: Path, finished_run: tuple[Path, str]) -> None:
     environ = {**os.environ, "KC_DATA_DIR": str(city_alone)}
     environ.pop("DAGSTER_HOME", None)

@@ -31,7 +31,21 @@ PARSED = {
     ("ui",): "serves until it is stopped; run by e2e/test_ui.py",
     ("dev",): "serves until it is stopped; run by e2e/test_run_again.py",
 }
-READING = ("top", "explain", "evidence", "case", "quarantine", "review", "snapshots", "table", "export", "contracts", "trace", "verify", "purge")
+READING = (
+    "top",
+    "explain",
+    "evidence",
+    "case",
+    "quarantine",
+    "review",
+    "snapshots",
+    "table",
+    "export",
+    "contracts",
+    "trace",
+    "verify",
+    "purge",
+)
 
 
 def lines() -> list[str]:
