@@ -6,13 +6,14 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ordinance_rows import LAW, OTHER_PLACE, PLACE, call, day, shares
 
 from kc_pipeline.ordinance.clock import MET, NEAR, replay, threshold_status
 from kc_pipeline.ordinance.countability import COUNTS, EXCLUDED, POSSIBLE, judge_events, states_of
 from kc_pipeline.ordinance.incidents import pair_records
+from kc_pipeline.ordinance.repeats import repeated_windows
 from kc_pipeline.ordinance.rules import Rule, RuleSet
 from kc_pipeline.ordinance.timeline import ACCEPTED, CONFIRMED, OBJECTED, REFUSED, REJECTED, Finding, prepare, segments, states_on
 from kc_pipeline.ordinance.windows import day_number, first_days, leaving_days
@@ -37,13 +38,17 @@ def law(
 LENGTHS = st.one_of(st.tuples(st.integers(1, 200), st.none()), st.tuples(st.none(), st.integers(1, 13)))
 RULES = st.builds(lambda length, count, violent: law(*length, count, min(violent, count)), LENGTHS, st.integers(1, 4), st.integers(0, 2))
 CATEGORIES = ["robbery", "simple_assault", "drugs", "theft", "unknown"]
-EVENTS = st.lists(
-    st.tuples(
-        st.sampled_from([PLACE, OTHER_PLACE]), DAYS, st.integers(0, 40), st.sampled_from(CATEGORIES),
-        st.sampled_from(["EXACT", "EXACT", "NEAR", "BLOCK"]), st.sampled_from([True, False, False, None]),
-    ),
-    max_size=25,
+# Place, days before the day that is looked at, days until it was known, category, precision, domestic.
+DRAWN = st.tuples(
+    st.sampled_from([PLACE, OTHER_PLACE]), st.one_of(st.integers(-2, 40), st.integers(41, 420)), st.integers(0, 40),
+    st.sampled_from(CATEGORIES), st.sampled_from(["EXACT", "EXACT", "NEAR", "BLOCK"]), st.sampled_from([True, False, False, None]),
 )  # fmt: skip
+EVENTS = st.lists(DRAWN, max_size=25)
+
+
+def dated(events: list, as_of: date) -> list[tuple[str, date, int, str, str, bool | None]]:
+    """The events with the day of each, counted back from the day that is looked at."""
+    return [(place, as_of - timedelta(days=ago), *rest) for place, ago, *rest in events]
 
 
 def rows_of(events: list[tuple[str, date, int, str, str, bool | None]]) -> pd.DataFrame:
@@ -70,10 +75,11 @@ def in_window(reported: date, rule: Rule, as_of: date) -> bool:
     return start <= reported < as_of
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 @given(EVENTS, RULES, DAYS)
-def test_counts_are_those_of_a_count_by_hand(events: list, rule_set: RuleSet, as_of: date) -> None:
-    rule = rule_set.rules[0]
+@example([(PLACE, ago, 0, kind, "EXACT", False) for ago, kind in enumerate(CATEGORIES, 1)], law(30, None, 2, 1), day("2026-03-15"))
+def test_counts_are_those_of_a_count_by_hand(drawn: list, rule_set: RuleSet, as_of: date) -> None:
+    rule, events = rule_set.rules[0], dated(drawn, as_of)
     found = threshold_status(states(rows_of(events), as_of, rule_set), PLACES, rule_set, as_of).set_index("business_parcel_id")
     assert list(found.index) == sorted(PLACES)
     for place in PLACES:
@@ -88,15 +94,16 @@ def test_counts_are_those_of_a_count_by_hand(events: list, rule_set: RuleSet, as
         assert row["confirmed_count"] == len(sure)
         assert row["confirmed_violent_count"] == sure.count("robbery")
         assert row["possible_count"] == len(listed) - len(sure)
+        assert row["possible_violent_count"] == sum(kind == "robbery" for kind, _, _ in listed) - sure.count("robbery")
         assert row["needed_count"] == max(rule.min_count - len(sure), rule.min_violent - sure.count("robbery"), 0)
         assert (row["threshold_status"] == MET) == (row["needed_count"] == 0)
 
 
 @settings(deadline=None, max_examples=20)
 @given(EVENTS, RULES, DAYS)
-def test_the_days_that_are_left_are_those_that_pass_until_it_falls(events: list, rule_set: RuleSet, as_of: date) -> None:
+def test_the_days_that_are_left_are_those_that_pass_until_it_falls(drawn: list, rule_set: RuleSet, as_of: date) -> None:
     """Looking at later days without anything new shows when the count falls and when the rule is met no more."""
-    known = [event for event in events if event[1] + timedelta(days=event[2]) <= as_of and event[1] < as_of]
+    known = [event for event in dated(drawn, as_of) if event[1] + timedelta(days=event[2]) <= as_of and event[1] < as_of]
     rows = rows_of(known)
     now = status(rows, as_of, rule_set)
     if now["confirmed_count"] == 0:
@@ -135,6 +142,7 @@ def incidents_of(drawn: list) -> pd.DataFrame:
     rows = []
     for i, (place, at, lag, precision, is_call) in enumerate(drawn):
         row = {"business_parcel_id": place, "at": at, "known": at.date() + timedelta(days=lag), "precision": precision}
+        row["category"] = "simple_assault" if i % 3 else "robbery"
         rows.append(call(**row, event_id=f"calls_911:{i}") if is_call else {**row, "event_id": f"police_reports:{i}"})
     return shares(*rows)
 
@@ -149,10 +157,11 @@ def findings_of(rows: pd.DataFrame, drawn: list) -> tuple[Finding, ...]:
 
 
 @settings(deadline=None, max_examples=25)
-@given(INCIDENTS, KINDS, st.integers(0, 4))
-def test_a_replay_says_of_each_day_what_was_said_on_it(drawn: list, decided: list, offset: int) -> None:
+@given(INCIDENTS, KINDS, st.integers(0, 4), st.integers(0, 2))
+@example([(PLACE, datetime(2026, 5, 1, 1), 0, "EXACT", False), *[(PLACE, datetime(2026, 5, 1, 9), 0, "EXACT", False)] * 2], [], 2, 2)  # noqa: DTZ001
+def test_a_replay_says_of_each_day_what_was_said_on_it(drawn: list, decided: list, offset: int, violent: int) -> None:
     """On the day itself only what was known and recorded by then is there at all."""
-    rule_set, rows = law(5, None, 2), incidents_of(drawn)
+    rule_set, rows = law(5, None, 2, violent), incidents_of(drawn)
     findings = findings_of(rows, decided)
     first, last = day("2026-05-01"), day("2026-05-16")
     prepared = prepare(judge_events(rows, rule_set), pair_records(rows), rule_set)
@@ -169,6 +178,7 @@ def test_a_replay_says_of_each_day_what_was_said_on_it(drawn: list, decided: lis
             replayed = held.loc[row.business_parcel_id] if row.business_parcel_id in held.index else None
             for name in ("confirmed_count", "confirmed_violent_count", "possible_count", "possible_violent_count"):
                 assert getattr(row, name) == (0 if replayed is None else replayed[name]), (as_of, name)
+            assert replayed is None or replayed["is_met"] == (row.threshold_status == MET)
 
 
 @settings(deadline=None, max_examples=25)
@@ -253,3 +263,29 @@ def test_places_without_an_event_are_clear() -> None:
 def test_states_follow_from_the_reasons() -> None:
     reasons = pd.Series([(), ("not_exact",), ("not_exact", "needs_review"), ("not_exact", "domestic"), ("theft",)], dtype=object)
     assert states_of(reasons).tolist() == [COUNTS, POSSIBLE, POSSIBLE, EXCLUDED, EXCLUDED]
+
+
+def test_places_are_reckoned_apart() -> None:
+    """Whatever the days, one place's windows never take in another's events; also on days before 1970."""
+    for first in ("2026-03-01", "1960-03-01"):
+        rule = law(3, None, 2).rules[0]
+        day_of = np.array([0, 1, 1, 2, 9, 30, 31, 31, 60]) + day_number(day(first))
+        place = np.array([0, 0, 1, 2, 1, 2, 2, 1, 0])
+        violent = np.zeros(len(place), dtype=bool)
+        windows, last = repeated_windows(place, day_of, violent, rule, 4)
+        assert windows.tolist() == [1, 0, 1, 0]
+        assert (last[[0, 2]] - day_number(day(first))).tolist() == [1, 31]
+
+
+def test_pieces_that_no_window_holds_give_no_days() -> None:
+    """Events of long before, and such as lie before the law where it does not reach back."""
+    rows = shares({"at": day("2026-01-02")})
+    for rule_set, first, last in (
+        (law(5, None, 1), "2026-05-01", "2026-05-20"),
+        (law(400, None, 1, earlier=False), LAW.effective_from.isoformat(), "2026-05-20"),
+    ):
+        if rule_set.counts_earlier_events or day("2026-01-02") < rule_set.effective_from:
+            prepared = prepare(judge_events(rows, rule_set), pair_records(rows), rule_set)
+            pieces = segments(prepared, (), rule_set, day_number(day(last)))
+            assert len(pieces) == 1
+            assert replay(pieces, rule_set, day(first), day(last)).empty
