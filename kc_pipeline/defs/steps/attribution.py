@@ -45,18 +45,14 @@ def locate_addresses(platform: Platform) -> "Commit":
 def _still_located(platform: Platform) -> "pd.DataFrame | None":
     """Rows of core/located_addresses that would come out the same; None if the code or the gazetteer is another one."""
     lake = platform.lake
-    is_of_this = (
-        lake.is_whole(_ADDRESSES)
-        and lake.making_of(_ADDRESSES).get("code") == code_digest()
-        and _located_by(platform) == lake.version("core/gazetteer")
-    )
-    return read_frame(platform, _ADDRESSES) if is_of_this else None
+    is_of_this = _located_by(platform) == [lake.version("core/gazetteer"), code_digest()]
+    return read_frame(platform, _ADDRESSES) if is_of_this and lake.is_whole(_ADDRESSES) else None
 
 
-def _located_by(platform: Platform) -> int | None:
-    """Version of the gazetteer by which addresses were located; None if that is not known."""
-    version: int | None = platform.lake.making_of(_ADDRESSES).get("inputs", {}).get("core/gazetteer")
-    return version
+def _located_by(platform: Platform) -> list[object] | None:
+    """Version of the gazetteer and code by which addresses were located; None if that is not known."""
+    made_of = platform.lake.making_of(_ADDRESSES)
+    return [made_of["inputs"]["core/gazetteer"], made_of["code"]] if made_of else None
 
 
 def attribute_events(platform: Platform) -> "Commit":
@@ -67,16 +63,18 @@ def attribute_events(platform: Platform) -> "Commit":
     lake, before = platform.lake, platform.lake.making_of(_LEDGER)
     made_of: dict[str, Any] = {
         "code": code_digest(),
-        "places": {**lake.versions(_PLACES), "core/gazetteer": _located_by(platform)},
+        "places": {**lake.versions(_PLACES), _ADDRESSES: _located_by(platform)},
         "events": {table: lake.states(table) for table in _CLEAN_EVENTS},
     }
-    if lake.is_whole(_LEDGER) and made_of == {name: before.get(name) for name in made_of}:
+    is_known = None not in made_of["places"].values() and lake.is_whole(_LEDGER)
+    if is_known and made_of == {name: before.get(name) for name in made_of}:
         return Commit(_LEDGER, lake.version(_LEDGER), (), lake.count(_LEDGER))
     frames = [read_frame(platform, table) for table in (_ADDRESSES, *_PLACES)]
     located, _, lots, _ = frames
     crowded = crowded_points(_exact_points(platform, []).to_pandas(), located, lots)
     made_of["crowded"] = sorted(list(point) for point in crowded)
-    months = _months_to_attribute(platform, made_of)
+    is_of_this = is_known and all(before.get(name) == made_of[name] for name in ("code", "places"))
+    months = _changed_months(platform, before, made_of) if is_of_this else _all_months(platform)
     events = distinct_events([read_frame(platform, f"clean/{feed}", attribution_columns(feed), sorted(months)) for feed in EVENT_FEEDS])
     attribute = _attribute_here if platform.settings.dask_address is None else _attribute_on_cluster
     rows = attribute(platform, events, frames, crowded)
@@ -85,19 +83,20 @@ def attribute_events(platform: Platform) -> "Commit":
     return commit
 
 
-def _months_to_attribute(platform: Platform, made_of: Mapping[str, Any]) -> set[str]:
-    """Months whose rows would not come out as they are; all, unless it is known that nothing but events changed."""
-    lake = platform.lake
-    before = lake.making_of(_LEDGER)
-    held = {month for table in (*_CLEAN_EVENTS, _LEDGER) for month in lake.partitions(table)}
-    is_of_this = all(before.get(name) == made_of[name] for name in ("code", "places")) and None not in made_of["places"].values()
-    if not is_of_this or not lake.is_whole(_LEDGER):
-        return held
-    changed = {
-        month for table in _CLEAN_EVENTS for month in held if before["events"][table].get(month) != made_of["events"][table].get(month)
+def _all_months(platform: Platform) -> set[str]:
+    return {month for table in (*_CLEAN_EVENTS, _LEDGER) for month in platform.lake.partitions(table)}
+
+
+def _changed_months(platform: Platform, before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
+    """Months whose events changed, and those with events at a point that became crowded or is so no more."""
+    months = {
+        month
+        for table in _CLEAN_EVENTS
+        for month in before["events"][table].keys() | now["events"][table].keys()
+        if before["events"][table].get(month) != now["events"][table].get(month)
     }
-    now, then = ({tuple(point) for point in made["crowded"]} for made in (made_of, before))
-    return changed | (_months_at(platform, now ^ then) if now != then else set())
+    turned = {tuple(point) for point in before["crowded"]} ^ {tuple(point) for point in now["crowded"]}
+    return months | (_months_at(platform, turned) if turned else set())
 
 
 def _exact_points(platform: Platform, more: list[str]) -> "pa.Table":
