@@ -11,7 +11,6 @@ SUITE = Path(__file__).parents[2] / "benchmarks" / "suite.py"
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_contenders_find_the_same_and_have_figures(tmp_path: Path) -> None:
     command = [sys.executable, str(SUITE), "--size", "tiny", "--only", "J1,J2,J4", "--repeats", "1", "--folder", str(tmp_path)]
     environ = {**os.environ, "PYTHONPATH": str(SUITE.parents[1])}

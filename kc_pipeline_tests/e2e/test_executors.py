@@ -22,7 +22,6 @@ STOPS = [
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_steps_run_in_other_processes_and_give_the_rows(tmp_path: Path) -> None:
     recordings, home = tmp_path / "recordings", tmp_path / "home"
     recordings.mkdir()

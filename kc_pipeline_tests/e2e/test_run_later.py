@@ -31,7 +31,6 @@ def test_a_later_day_appends_and_the_older_one_can_be_said_again(copied_city: Pa
 
 @pytest.mark.slow
 @pytest.mark.fault(32)
-@pytest.mark.slow
 def test_a_killed_run_leaves_the_last_good_tables_readable(copied_city: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "kc_pipeline.cli", "run", "--scale", SCALE, "--as-of", "2026-07-10"]
     raw = copied_city / "sandbox" / "raw"
