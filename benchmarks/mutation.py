@@ -1,29 +1,34 @@
 """Mutation testing: how many small changes of the code the tests notice.
 
-    python3 -m venv env && env/bin/pip install -c constraints.txt -e '.[dev]' cosmic-ray==8.7.0
-    env/bin/python benchmarks/mutation.py [--only clock,publish] [--sample 120] [--seed 1]
+    python3 -m venv env && env/bin/pip install -c constraints.txt -e '.[dev]' cosmic-ray==8.7.0 coverage==7.17.5
+    env/bin/python benchmarks/mutation.py [--only clock,publish] [--sample 120] [--seed 1] [--again SURVIVORS]
 
 Cosmic Ray makes the mutants (another operator, number, constant, a dropped `not`, a decorator less ...). Each is tested in
-a process forked from a server that has the libraries loaded, on a copy of the package. A sample is drawn per group, evenly over
-its modules and with one of a kind at a place; annotations are left out, since no run can tell them. Prints a table, and every
-survivor.
+a process forked from a server that has the libraries loaded, on a copy of the package, by the tests that reach its line, the
+quickest first. A sample is drawn per group, evenly over its modules and with one of a kind at a place; annotations are left out,
+since no run can tell them. Prints every survivor as it is found, and a table. --again takes what an earlier run printed, and tests
+only the survivors named in it.
 """
 
 import argparse
 import ast
 import contextlib
+import json
 import multiprocessing
 import os
 import random
+import re
+import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PROJECT = Path(__file__).parents[1]
 TESTS = "kc_pipeline_tests"
@@ -45,8 +50,14 @@ PRELOADED = [
 _NOT_ASKED = "not kill and not side_by_side and not postgresql and not crashes"
 
 
+# A mutant whose tests take so many times as long as on the code as it is hangs; some seconds are granted to each.
+_PATIENCE, _GRANTED_S = 4, 20
+_WALL_PER_CPU_S = 10
+_OUT_OF_TIME = (-signal.SIGKILL, -signal.SIGXCPU)
+
+
 class Group(NamedTuple):
-    """Modules that belong together, and the tests that are asked, the most likely to notice first."""
+    """Modules that belong together, and the tests that are asked."""
 
     modules: tuple[str, ...]
     tests: tuple[str, ...]
@@ -100,6 +111,11 @@ class Mutant(NamedTuple):
             return None
         return None if changed == source else changed
 
+    @property
+    def place(self) -> str:
+        """What names it in the list of survivors."""
+        return f"{self.module}:{self.line}:{self.column} {self.operator}"
+
     def change(self) -> str:
         """The line before and after."""
         before, after = (PROJECT / "kc_pipeline" / self.module).read_text().splitlines(), (self.code() or "").splitlines()
@@ -139,47 +155,87 @@ def _silent_spans(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     return spans
 
 
-def run_tests(folder: str, tests: tuple[str, ...]) -> None:
-    """Run tests on the copy in a folder, quietly, until the first that fails; ends this process with pytest's exit code."""
+class Reached(NamedTuple):
+    """A test that reaches a line: its name for pytest, and the CPU seconds that it takes."""
+
+    test: str
+    cpu_s: float
+
+
+def run_tests(folder: str, tests: Sequence[str], cpu_limit_s: float = 3600.0, told: str | None = None) -> None:
+    """Run tests on the copy in a folder, quietly, until the first that fails; ends this process with pytest's exit code.
+
+    Args:
+        folder: the copy.
+        tests: files, folders or single tests.
+        cpu_limit_s: CPU seconds after which the process is killed.
+        told: JSON file that takes 'module:line' -> [(test, CPU seconds)]; None: lines are not traced.
+    """
     import hypothesis
     import pytest
 
     # Finding that a property fails is enough; the smallest example is not looked for.
     hypothesis.settings.register_profile("mutation", phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate])
     hypothesis.settings.load_profile("mutation")
+    resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_limit_s) + 1, int(cpu_limit_s) + 1))
     os.chdir(folder)
     sys.path.insert(0, folder)
     sys.dont_write_bytecode = True
+    watching = [] if told is None else [_Watching(Path(folder) / "kc_pipeline", Path(told))]
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-        code = pytest.main(
-            [
-                "-x",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                "-p",
-                "no:xdist",
-                "-m",
-                "not slow",
-                "-k",
-                _NOT_ASKED,
-                *(f"{TESTS}/{test}" for test in tests),
-            ]
-        )
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow", "-k", _NOT_ASKED]
+        code = pytest.main([*options, *(f"{TESTS}/{test}" for test in tests)], plugins=watching)
     os._exit(int(code))
 
 
-def outcome(folder: str, tests: tuple[str, ...], limit_s: float) -> str:
+class _Watching:
+    """A pytest plugin that notes which lines each test reaches, and what it costs."""
+
+    def __init__(self, package: Path, told: Path) -> None:
+        self._package, self._told, self._reached = package, told, {}  # type: ignore[var-annotated]
+
+    def pytest_runtest_protocol(self, item: Any, nextitem: Any) -> bool:
+        """Run a test under coverage, with its fixtures."""
+        import coverage
+        from _pytest.runner import runtestprotocol
+
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        tracer = coverage.Coverage(data_file=None, include=[f"{self._package}/*"], messages=False)
+        begun = time.process_time()
+        tracer.start()
+        try:
+            runtestprotocol(item, nextitem=nextitem)
+        finally:
+            tracer.stop()
+        took, data = time.process_time() - begun, tracer.get_data()
+        for file in data.measured_files():
+            for line in data.lines(file) or ():
+                place = f"{Path(file).relative_to(self._package)}:{line}"
+                self._reached.setdefault(place, []).append((item.nodeid.removeprefix(f"{TESTS}/"), took))
+        return True
+
+    def pytest_sessionfinish(self) -> None:
+        """Write it down."""
+        self._told.write_text(json.dumps(self._reached))
+
+
+def tests_of_module(reached: dict[str, list[Reached]], module: str) -> list[Reached]:
+    """The tests that reach any line of a module, each with the CPU seconds that it takes, the quickest first."""
+    of_module = (test for place, tests in reached.items() if place.rpartition(":")[0] == module for test in tests)
+    return sorted(set(of_module), key=lambda each: each.cpu_s)
+
+
+def outcome(folder: str, tests: Sequence[str], cpu_limit_s: float, told: str | None = None) -> str:
     """'passed', 'failed', or 'timeout'."""
     context = multiprocessing.get_context("forkserver")
-    process = context.Process(target=run_tests, args=(folder, tests))
+    process = context.Process(target=run_tests, args=(folder, tests, cpu_limit_s, told))
     process.start()
-    process.join(limit_s)
+    process.join(_WALL_PER_CPU_S * cpu_limit_s)
     if process.exitcode is None:
         process.kill()
         process.join()
         return "timeout"
-    return "passed" if process.exitcode == 0 else "failed"
+    return "passed" if process.exitcode == 0 else "timeout" if process.exitcode in _OUT_OF_TIME else "failed"
 
 
 def sampled(group: Group, size: int, seed: int) -> list[Mutant]:
@@ -211,33 +267,50 @@ class Workshop:
                     shutil.copy(file, copy)
             self._copies.put(copy)
 
-    def seconds_unchanged(self, tests: tuple[str, ...]) -> float:
-        """How long the tests take on the code as it is.
+    def reached(self, tests: tuple[str, ...]) -> dict[str, list[Reached]]:
+        """'module:line' -> the tests that reach it, the quickest first.
 
         Raises:
-            SystemExit: they do not pass.
+            SystemExit: they do not pass on the code as it is.
         """
-        started, copy = time.monotonic(), self._copies.get()
-        if outcome(str(copy), tests, 1800) != "passed":
+        copy = self._copies.get()
+        told = copy / "reached.json"
+        if outcome(str(copy), tests, 3600, str(told)) != "passed":
             raise SystemExit(f"the tests do not pass on the code as it is: {' '.join(tests)}")
+        reached = {
+            place: sorted((Reached(*test) for test in reaching), key=lambda each: each.cpu_s)
+            for place, reaching in json.loads(told.read_text()).items()
+        }
+        named = sorted({test.test for reaching in reached.values() for test in reaching})
+        if outcome(str(copy), named, 3600) != "passed":
+            raise SystemExit(f"the tests do not pass by their names on the code as it is: {' '.join(tests)}")
         self._copies.put(copy)
-        return time.monotonic() - started
+        return reached
 
-    def outcomes(self, drawn: list[Mutant], tests: tuple[str, ...], limit_s: float) -> list[str]:
-        """What the tests say of each mutant."""
+    def outcomes(self, drawn: list[Mutant], reached: dict[str, list[Reached]]) -> list[str]:
+        """What the tests say of each mutant; survivors are printed."""
+        by_module = {mutant.module: tests_of_module(reached, mutant.module) for mutant in drawn}
 
         def judged(mutant: Mutant) -> str:
+            result = "passed"
+            # What a shared fixture or an import reaches is noted of one test, or of none: a survivor is shown to all of its module.
+            of_line, of_module = reached.get(f"{mutant.module}:{mutant.line}", []), by_module.get(mutant.module, [])
             copy = self._copies.get()
             target = copy / "kc_pipeline" / mutant.module
             whole = target.read_text()
             try:
                 target.write_text(mutant.code() or "")
-                result = outcome(str(copy), tests, limit_s)
-                print("." if result == "failed" else result[0], end="", file=sys.stderr, flush=True)
-                return result
+                for asked in (of_line, [test for test in of_module if test not in of_line]):
+                    if asked and result == "passed":
+                        limit_s = _PATIENCE * sum(test.cpu_s for test in asked) + _GRANTED_S
+                        result = outcome(str(copy), [test.test for test in asked], limit_s)
             finally:
                 target.write_text(whole)
                 self._copies.put(copy)
+            print("." if result == "failed" else result[0], end="", file=sys.stderr, flush=True)
+            if result == "passed":
+                print(f"  {mutant.place} ({len(of_line)} tests reach it)\n{mutant.change()}", flush=True)
+            return result
 
         with ThreadPoolExecutor(self._workers) as pool:
             return list(pool.map(judged, drawn))
@@ -250,24 +323,21 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=120, help="mutants per group; 0: all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--again", type=Path, help="what an earlier run printed: only the survivors named there are tested")
     arguments = parser.parse_args()
+    again = None if arguments.again is None else set(re.findall(r"^  (\S+:\d+:\d+ \S+) ", arguments.again.read_text(), re.MULTILINE))
     multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOADED)
     rows: list[tuple[str, str, int, int, int]] = []
     with tempfile.TemporaryDirectory() as root:
         workshop = Workshop(Path(root), arguments.workers)
         for name in arguments.only.split(","):
-            started, group = time.monotonic(), GROUPS[name]
-            unchanged_s = workshop.seconds_unchanged(group.tests)
-            drawn = sampled(group, arguments.sample, arguments.seed)
-            results = workshop.outcomes(drawn, group.tests, 3 * unchanged_s + 30)
+            group = GROUPS[name]
+            print(f"{name}:", flush=True)
+            drawn = [mutant for mutant in sampled(group, arguments.sample, arguments.seed) if again is None or mutant.place in again]
+            results = workshop.outcomes(drawn, workshop.reached(group.tests))
             for module in group.modules:
                 said = [result for mutant, result in zip(drawn, results, strict=True) if mutant.module == module]
                 rows.append((name, module, len(said), len(said) - said.count("passed"), said.count("timeout")))
-            alive = [mutant for mutant, result in zip(drawn, results, strict=True) if result == "passed"]
-            print(f"{name}: {len(drawn) - len(alive)} of {len(drawn)} noticed; tests take {unchanged_s:.0f} s", end="")
-            print(f", all {time.monotonic() - started:.0f} s", flush=True)
-            for mutant in alive:
-                print(f"  {mutant.module}:{mutant.line} {mutant.operator}\n{mutant.change()}", flush=True)
     rows.append(("all", "", *(sum(counts) for counts in list(zip(*rows, strict=True))[2:])))  # type: ignore[arg-type]
     print("\n| group | module | mutants | noticed | share | of these by a hang |\n|---|---|--:|--:|--:|--:|")
     for name, module, count, noticed, hangs in rows:

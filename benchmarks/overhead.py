@@ -57,7 +57,7 @@ def ten_assets() -> None:
     from kc_pipeline.defs.automation import month_range_tags
     from kc_pipeline.defs.build import build_defs
     from kc_pipeline.defs.resources import Platform
-    from kc_pipeline.defs.run import QUIET
+    from kc_pipeline.defs.run import execute_quietly
     from kc_pipeline.sandbox.city import ANCHOR_DATE
     from kc_pipeline.sandbox.serving import city_clock, open_source
     from kc_pipeline.settings import load_settings
@@ -70,7 +70,7 @@ def ten_assets() -> None:
         open_source(load_settings(os.environ, "sandbox"), through=ANCHOR_DATE, scale=0.01) as opened,
     ):
         job = build_defs(platform=Platform(opened, city_clock(ANCHOR_DATE))).resolve_job_def("ingest")
-        job.execute_in_process(instance=instance, asset_selection=keys, tags=month_range_tags(ANCHOR_DATE), run_config=QUIET)
+        execute_quietly(job, instance, asset_selection=keys, tags=month_range_tags(ANCHOR_DATE))
 
 
 def daily(scale: str, as_of: str) -> None:

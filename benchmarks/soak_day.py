@@ -16,7 +16,7 @@ import soak_faults
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.partitions import open_from
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps import attribution, evaluation, feeds, marts, ordinance, places, risk
+from kc_pipeline.defs.steps import attribution, evaluation, feeds, marts, ordinance, places, public_counts, risk
 from kc_pipeline.extract.errors import SourceError
 from kc_pipeline.sandbox.serving import city_clock
 from kc_pipeline.settings import Settings, load_settings
@@ -51,7 +51,7 @@ def make_and_publish(platform: Platform, as_of: date, run_id: str) -> None:
     ordinance.count_thresholds(platform, as_of, run_id)
     marts.list_actions(platform, as_of, run_id)
     marts.list_dimensions(platform, as_of, run_id)
-    marts.count_for_the_public(platform, as_of, run_id)
+    public_counts.count_for_the_public(platform, as_of, run_id)
     evaluation.audit_fairness(platform, as_of)
     day = marts.read_marts(platform, as_of)
     breaches = marts.breaches_of_contracts(day)

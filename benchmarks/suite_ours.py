@@ -38,9 +38,9 @@ def find(inputs: Path, out: Path, known: pd.DataFrame | None) -> "Locations":
     from kc_pipeline.places.geometry import PolygonIndex
     from kc_pipeline.places.locations import Locations
 
-    def index() -> PolygonIndex:
+    def index(around: np.ndarray) -> PolygonIndex:
         parcels = pd.read_parquet(inputs / "parcels.parquet")
-        return PolygonIndex(parcels["parcel_id"], parcels["geometry"])
+        return PolygonIndex(parcels["parcel_id"], parcels["geometry"], around)
 
     points = pd.read_parquet(inputs / "points.parquet", columns=["event_id", "longitude", "latitude"])
     locations = Locations(known)

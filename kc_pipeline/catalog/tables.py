@@ -191,6 +191,14 @@ _TABLES = (
         ("longitude", "latitude", "holding_parcel_id", "neighbor_parcel_id", "distance_m"),
     ),
     Table(
+        "kept/district_parcels", "one council district or patrol division, and how many parcels lie in it", ("district_kind", "district_name"),
+        ("district_kind", "district_name", "parcel_count"),
+    ),
+    Table(
+        "kept/neighborhood_counts", "one feed, neighborhood and month, by the day on which its events became available",
+        ("month", "feed", "neighborhood", "available_date"), ("month", "feed", "neighborhood", "available_date", "event_count"), "month",
+    ),
+    Table(
         "core/businesses", "one business: same name, licence or permit at the same place", ("business_id",),
         ("business_id", "business_parcel_id", "parcel_id", "business_name", "business_types", "license_ids", "permit_numbers", "valid_until", "is_active",
          "match_method", "match_score", "runner_up_parcel_id", "runner_up_score", "address_key", "block_key", *_PLACE),

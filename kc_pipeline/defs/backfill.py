@@ -14,7 +14,7 @@ from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.defs.build import build_defs
 from kc_pipeline.defs.partitions import BACKFILL, MONTHS, RANGE_END, RANGE_START, REFRESH
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.run import QUIET, blocking_failures, pulled_parts, step_failures
+from kc_pipeline.defs.run import blocking_failures, execute_quietly, pulled_parts, step_failures
 
 _LAYERS = ("raw", "clean", "quarantine")
 
@@ -77,13 +77,8 @@ def backfill(
     selection = [dg.AssetKey([layer, feed]) for feed in feeds for layer in _LAYERS]
     for first, last in batches:
         platform.progress(f"{first} to {last}")
-        done = job.execute_in_process(
-            instance=instance,
-            asset_selection=selection,
-            tags={RANGE_START: first, RANGE_END: last, REFRESH: BACKFILL},
-            run_config=QUIET,
-            raise_on_error=False,
-        )
+        tags = {RANGE_START: first, RANGE_END: last, REFRESH: BACKFILL}
+        done = execute_quietly(job, instance, asset_selection=selection, tags=tags)
         parts = pulled_parts(done).values()
         yield BatchReport(
             first,

@@ -4,16 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 
 from kc_pipeline.defs.alerts import said_of_failure
 from kc_pipeline.defs.automation import month_range_tags
 from kc_pipeline.defs.build import build_defs
+from kc_pipeline.defs.instance import kept_open
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.audits import report_path
 
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
@@ -50,18 +53,27 @@ def run_once(platform: Platform, as_of: date | Callable[[Platform], date], insta
     """
     defs = build_defs(platform=platform)
     open_day = platform.now().date() if callable(as_of) else as_of
-    ingest = defs.resolve_job_def("ingest").execute_in_process(
-        instance=instance, tags=month_range_tags(open_day), run_config=QUIET, raise_on_error=False
-    )
+    ingest = execute_quietly(defs.resolve_job_def("ingest"), instance, tags=month_range_tags(open_day))
     failures, pulls = step_failures(ingest), pulled_parts(ingest)
     failed_checks = blocking_failures(ingest)
     day = as_of(platform) if callable(as_of) else as_of
     if failed_checks:
         return RunReport(day, failures, failed_checks, False, pulls, _audit(platform, ingest))
-    marts = defs.resolve_job_def("marts").execute_in_process(
-        instance=instance, partition_key=day.isoformat(), run_config=QUIET, raise_on_error=False
-    )
+    marts = execute_quietly(defs.resolve_job_def("marts"), instance, partition_key=day.isoformat())
     return RunReport(day, failures | step_failures(marts), blocking_failures(marts), marts.success, pulls, _audit(platform, marts, ingest))
+
+
+def execute_quietly(job: dg.JobDefinition, instance: dg.DagsterInstance, **how: Any) -> dg.ExecuteInProcessResult:
+    """Run a job in this process, with nothing on the console; a step that fails does not raise.
+
+    Args:
+        job: the job.
+        instance: Dagster instance that records the run.
+        how: tags, partition_key or asset_selection, as `execute_in_process` takes them.
+    """
+    run_id = str(uuid4())
+    with kept_open(instance, run_id):
+        return job.execute_in_process(instance=instance, run_id=run_id, run_config=_QUIET, raise_on_error=False, **how)
 
 
 def _audit(platform: Platform, *runs: dg.ExecuteInProcessResult) -> Path | None:

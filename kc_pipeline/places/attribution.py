@@ -151,7 +151,7 @@ def _tie_to_place(
     rest = exact[(by_key < 0) & (by_address < 0) & exact["latitude"].notna().to_numpy()]
     shapes = known["geometry"].to_numpy(dtype=object)
     rest = rest[crowded.get_indexer(pd.MultiIndex.from_frame(rest[_POINT])) < 0] if len(crowded) else rest
-    holding, near, metres = _by_point(rest, locations, lambda: PolygonIndex(known.index, shapes), block_places)
+    holding, near, metres = _by_point(rest, locations, lambda points: PolygonIndex(known.index, shapes, points), block_places)
     candidates = {"parcel_key": by_key, "equal_address": by_address}
     for name, found in (("point_in_polygon", holding), ("near_parcel", near)):
         candidates[name] = known.index.get_indexer(found.reindex(exact.index))
@@ -173,7 +173,7 @@ def _tie_to_place(
 
 
 def _by_point(
-    located: pd.DataFrame, locations: Locations, index: Callable[[], PolygonIndex], block_places: pd.DataFrame
+    located: pd.DataFrame, locations: Locations, index: Callable[[np.ndarray], PolygonIndex], block_places: pd.DataFrame
 ) -> tuple[pd.Series, pd.Series, pd.Series]:
     """Parcel that holds each event's point, else the only one within a few metres, and how far that is.
 

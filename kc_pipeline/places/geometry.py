@@ -22,6 +22,8 @@ NEAR_M = 5.0
 # Two threads pay from so many points on; more than two were not measured.
 _THREADS, _WORTH_THREADS = 2, 20_000
 _CELL_M = 500.0
+# Some hundred metres: more than `NEAR_M`, and than an edge of a district, straight in degrees, bends when it is projected.
+_NEARBY_DEGREES = 0.001
 _MANY_POINTS = 20
 
 
@@ -68,11 +70,22 @@ def project_shapes(shapes: np.ndarray) -> np.ndarray:
 class PolygonIndex:
     """Polygons that can be asked which of them holds, or lies beside, each of many points."""
 
-    def __init__(self, ids: Sequence[str] | pd.Series, geometry: Sequence[bytes] | pd.Series) -> None:
-        """Take polygons as WKB in EPSG:4326; other geometry is left out."""
-        shapes = project_shapes(shapely.from_wkb(np.asarray(geometry, dtype=object)))
+    def __init__(self, ids: Sequence[str] | pd.Series, geometry: Sequence[bytes] | pd.Series, around: np.ndarray | None = None) -> None:
+        """Take polygons as WKB in EPSG:4326; other geometry is left out.
+
+        Args:
+            ids: id of each polygon.
+            geometry: the polygons.
+            around: points that will be asked, an (n, 2) array of metres; where they are few, polygons that come near none of them
+                are left out, since projecting all of a city's parcels takes longer than asking a few points.  None: all are kept.
+        """
+        shapes, ids = shapely.from_wkb(np.asarray(geometry, dtype=object)), np.asarray(ids, dtype=object)
+        if around is not None and len(around) * _MANY_POINTS < len(shapes):
+            near = _come_near(shapes, around)
+            shapes, ids = shapes[near], ids[near]
+        shapes = project_shapes(shapes)
         areal = np.isin(shapely.get_type_id(shapes), (3, 6)) & ~shapely.is_empty(shapes)
-        self._ids = np.asarray(ids, dtype=object)[areal]
+        self._ids = ids[areal]
         self._shapes = shapes[areal]
         self._tree = shapely.STRtree(self._shapes)
 
@@ -137,6 +150,14 @@ class PolygonIndex:
         with ThreadPoolExecutor(len(parts)) as threads:
             answers = list(threads.map(ask, parts))
         return np.concatenate([point for point, _ in answers]), np.concatenate([polygon for _, polygon in answers])
+
+
+def _come_near(shapes: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Positions of shapes (degrees) whose bounding box comes within `_NEARBY_DEGREES` of one of some points (metres)."""
+    west, south, east, north = shapely.bounds(shapes).T
+    boxes = shapely.box(west - _NEARBY_DEGREES, south - _NEARBY_DEGREES, east + _NEARBY_DEGREES, north + _NEARBY_DEGREES)
+    shape, _ = shapely.STRtree(shapely.points(*unproject(*points.T))).query(boxes)
+    return np.unique(shape)
 
 
 def _only_pairs(point: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Events by neighborhood and quarter, fit to be read by everybody: small counts are hidden."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 import numpy as np
@@ -25,15 +25,32 @@ def first_day_shown(as_of: date, lag_days: Mapping[str, int]) -> date:
     return first
 
 
-def count_by_neighborhood(
-    events: pd.DataFrame, located: pd.DataFrame, districts: pd.DataFrame, lag_days: Mapping[str, int], as_of: date
-) -> pd.DataFrame:
-    """Distinct events of each feed in each neighborhood and complete quarter, small counts hidden.
+def count_by_neighborhood(events: pd.DataFrame, located: pd.DataFrame, districts: pd.DataFrame) -> pd.DataFrame:
+    """Distinct events of each feed, month and neighborhood, by the day on which they became available.
+
+    Months add up: those that did not change need not be counted again.
 
     Args:
-        events: event_id, feed, report_date, available_date, address, address_precision, latitude, longitude; distinct.
+        events: event_id, feed, month, available_date, address, address_precision, latitude, longitude.
         located: rows of core/located_addresses.
         districts: rows of clean/districts.
+
+    Returns:
+        Frame in the columns of kept/neighborhood_counts.
+    """
+    events = events.drop_duplicates("event_id", ignore_index=True)
+    neighborhood = with_districts(_positions(events, located), districts, ["neighborhood"])["neighborhood"]
+    rows = events[["month", "feed", "available_date"]].assign(neighborhood=neighborhood.fillna(NOWHERE))
+    keys = ["month", "feed", "neighborhood", "available_date"]
+    return rows.groupby(keys, as_index=False, dropna=False).size().rename(columns={"size": "event_count"})
+
+
+def public_quarters(counts: pd.DataFrame, neighborhoods: Iterable[str], lag_days: Mapping[str, int], as_of: date) -> pd.DataFrame:
+    """Events of each feed in each neighborhood and complete quarter, small counts hidden.
+
+    Args:
+        counts: rows of `count_by_neighborhood`.
+        neighborhoods: names of all of them.
         lag_days: feed -> days after which its events have arrived.
         as_of: the day; what was not available by it is left out.
 
@@ -42,21 +59,15 @@ def count_by_neighborhood(
         city_event_count (missing where it would tell), sorted by quarter, feed and neighborhood.  Quarters in which a feed has
         no events at all are left out: no records are no zeros.
     """
-    day = pd.to_datetime(events["report_date"])
-    is_shown = (pd.to_datetime(events["available_date"]) <= pd.Timestamp(as_of)) & (day >= pd.Timestamp(first_day_shown(as_of, lag_days)))
-    known = events[is_shown].reset_index(drop=True)
-    placed = with_districts(_positions(known, located), districts, ["neighborhood"])
-    names = sorted({*districts.loc[districts["district_kind"] == "neighborhood", "district_name"], NOWHERE})
-    quarter = pd.PeriodIndex(pd.to_datetime(known["report_date"]), freq="Q")
-    rows = pd.DataFrame(
-        {"feed": known["feed"], "quarter": quarter, "neighborhood": placed["neighborhood"].fillna(NOWHERE).to_numpy(dtype=object)}
-    )
-    counts = rows.groupby(["feed", "quarter", "neighborhood"]).size()
+    known = counts[pd.to_datetime(counts["available_date"]) <= pd.Timestamp(as_of)]
+    quarter = pd.PeriodIndex(known["month"], freq="M").asfreq("Q").rename("quarter")
+    totals = known.groupby(["feed", quarter, "neighborhood"])["event_count"].sum()
+    names = sorted({*neighborhoods, NOWHERE})
     groups = [
-        _published(counts.loc[feed, period].reindex(names, fill_value=0), feed, period)
+        _published(totals.loc[feed, period].reindex(names, fill_value=0), feed, period)
         for feed, lag in sorted(lag_days.items())
         for period in complete_quarters(as_of, lag)
-        if (feed, period) in counts.index.droplevel("neighborhood")
+        if (feed, period) in totals.index.droplevel("neighborhood")
     ]
     columns = ["quarter", "quarter_start", "quarter_end", "neighborhood", "feed", "public_event_count", "is_suppressed", "city_event_count"]
     if not groups:

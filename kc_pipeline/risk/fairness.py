@@ -68,22 +68,32 @@ def _request_rates(requests: pd.DataFrame) -> pd.DataFrame:
     return requests[["district_kind", "district_name"]].assign(request_rate=rate, request_rate_ratio=rate / city)
 
 
+def count_parcels(parcels: pd.DataFrame) -> pd.DataFrame:
+    """Parcels of each district.
+
+    Args:
+        parcels: districts of every parcel: council_district, division.
+
+    Returns:
+        Frame in the columns of kept/district_parcels.
+    """
+    counts = {kind: parcels[column].fillna(_UNKNOWN).value_counts() for kind, column in DISTRICTS.items()}
+    return pd.concat(counts, names=["district_kind", "district_name"]).rename("parcel_count").reset_index()
+
+
 def count_requests(observations: pd.DataFrame, district_of: pd.DataFrame, parcels: pd.DataFrame) -> pd.DataFrame:
     """Requests about streetlights and dumping, and parcels, of each district.
 
     Args:
         observations: located observations of the year: condition.
         district_of: districts of the same rows: council_district, division.
-        parcels: districts of every parcel: council_district, division.
+        parcels: rows of `count_parcels`.
     """
-    asked = observations["condition"].isin(_REPORTED).to_numpy()
-    parts = []
-    for kind, column in DISTRICTS.items():
-        requests = district_of.loc[asked, column].fillna(_UNKNOWN).value_counts().rename("request_count")
-        lots = parcels[column].fillna(_UNKNOWN).value_counts().rename("parcel_count")
-        both = pd.concat([requests, lots], axis="columns").fillna(0).rename_axis("district_name").reset_index()
-        parts.append(both.assign(district_kind=kind))
-    return pd.concat(parts, ignore_index=True)
+    asked = district_of[observations["condition"].isin(_REPORTED).to_numpy()]
+    counts = {kind: asked[column].fillna(_UNKNOWN).value_counts() for kind, column in DISTRICTS.items()}
+    requests = pd.concat(counts, names=["district_kind", "district_name"]).rename("request_count").reset_index()
+    both = parcels.merge(requests, on=["district_kind", "district_name"], how="outer")
+    return both.fillna({"request_count": 0.0, "parcel_count": 0.0})
 
 
 def fairness_sentences(audit: pd.DataFrame) -> list[str]:

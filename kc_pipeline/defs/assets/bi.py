@@ -16,7 +16,7 @@ from kc_pipeline.defs.metadata import columns_metadata, counts_table, table_meta
 from kc_pipeline.defs.partitions import DAYS
 from kc_pipeline.defs.previews import counted, numbers, preview, share
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps import marts
+from kc_pipeline.defs.steps import marts, public_counts
 
 _ACTIONS, _PUBLIC = TABLES["marts/action_items"], TABLES["marts/public_neighborhood_quarter"]
 
@@ -103,7 +103,7 @@ def dimensions(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
 )
 def public_neighborhood_quarter(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """marts/public_neighborhood_quarter."""
-    marts.count_for_the_public(platform, date.fromisoformat(context.partition_key), context.run.run_id)
+    public_counts.count_for_the_public(platform, date.fromisoformat(context.partition_key), context.run.run_id)
     rows = platform.lake.read(_PUBLIC.name, partitions=[context.partition_key], columns=["is_suppressed"])
     hidden = sum(rows["is_suppressed"].to_pylist())
     return dg.MaterializeResult(

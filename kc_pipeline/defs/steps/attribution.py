@@ -45,11 +45,11 @@ def locate_addresses(platform: Platform) -> "Commit":
 def _still_located(platform: Platform) -> "pd.DataFrame | None":
     """Rows of core/located_addresses that would come out the same; None if the code or the gazetteer is another one."""
     lake = platform.lake
-    is_of_this = _located_by(platform) == [lake.version("core/gazetteer"), code_digest()]
+    is_of_this = located_by(platform) == [lake.version("core/gazetteer"), code_digest()]
     return read_frame(platform, _ADDRESSES) if is_of_this and lake.is_whole(_ADDRESSES) else None
 
 
-def _located_by(platform: Platform) -> list[object] | None:
+def located_by(platform: Platform) -> list[object] | None:
     """Version of the gazetteer and code by which addresses were located; None if that is not known."""
     made_of = platform.lake.making_of(_ADDRESSES)
     return [made_of["inputs"]["core/gazetteer"], made_of["code"]] if made_of else None
@@ -63,7 +63,7 @@ def attribute_events(platform: Platform) -> "Commit":
     lake, before = platform.lake, platform.lake.making_of(_LEDGER)
     made_of: dict[str, Any] = {
         "code": code_digest(),
-        "places": {**lake.versions(_PLACES), _ADDRESSES: _located_by(platform)},
+        "places": {**lake.versions(_PLACES), _ADDRESSES: located_by(platform)},
         "events": {table: lake.states(table) for table in _CLEAN_EVENTS},
     }
     is_known = None not in made_of["places"].values() and lake.is_whole(_LEDGER)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kc_pipeline.catalog.factors import CONDITIONS, FACTORS
 from kc_pipeline.catalog.geography import BLOCK_M
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps.frames import read_frame
+from kc_pipeline.defs.steps.frames import read_frame, write_table
 from kc_pipeline.defs.steps.risk import (
     MODEL_INPUTS,
     RTM_BLOCKS,
@@ -20,6 +20,7 @@ from kc_pipeline.defs.steps.risk import (
     score_day,
     stored_card,
 )
+from kc_pipeline.defs.steps.unchanged import unless_unchanged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 YEAR = timedelta(days=365)
 # Neighborhoods that the model is fitted without, one after the other: those with the most events.
 _NEIGHBORHOODS = 6
+_DISTRICT_INPUTS = ("clean/parcels", "clean/districts")
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,9 @@ def audit_fairness(platform: Platform, as_of: date) -> "tuple[Commit, pd.DataFra
     opened = pd.to_datetime(observed["opened_date"])
     in_year = (opened < pd.Timestamp(as_of)) & (opened >= pd.Timestamp(as_of - YEAR)) & observed["latitude"].notna()
     asked = observed[in_year].reset_index(drop=True)
-    districts = read_frame(platform, "clean/districts")
-    parcels = read_frame(platform, "clean/parcels", ["latitude", "longitude"]).dropna().reset_index(drop=True)
-    requests = fairness.count_requests(asked, with_districts(asked, districts), with_districts(parcels, districts))
+    _count_parcels(platform)
+    parcels = read_frame(platform, "kept/district_parcels")
+    requests = fairness.count_requests(asked, with_districts(asked, read_frame(platform, "clean/districts"), fairness.DISTRICTS), parcels)
     rows = fairness.audit_fairness(risk, risk.set_index("business_parcel_id")["serious_events_365d"], requests)
     rows = rows.assign(as_of=as_of, model_id=risk["model_id"].iloc[0] if len(risk) else "")
     schema = to_arrow(TABLES["eval/fairness_audit"])
@@ -124,6 +126,17 @@ def audit_fairness(platform: Platform, as_of: date) -> "tuple[Commit, pd.DataFra
         "eval/fairness_audit", arrow, partitions=[as_of.isoformat()], made_from=platform.lake.versions(["marts/business_risk"])
     )
     return commit, rows, fairness.fairness_sentences(rows)
+
+
+@unless_unchanged(["kept/district_parcels"], _DISTRICT_INPUTS)
+def _count_parcels(platform: Platform) -> "Commit":
+    """kept/district_parcels: parcels of each council district and patrol division."""
+    from kc_pipeline.places.businesses import with_districts
+    from kc_pipeline.risk import fairness
+
+    parcels = read_frame(platform, "clean/parcels", ["latitude", "longitude"]).dropna().reset_index(drop=True)
+    placed = with_districts(parcels, read_frame(platform, "clean/districts"), fairness.DISTRICTS)
+    return write_table(platform, "kept/district_parcels", fairness.count_parcels(placed), _DISTRICT_INPUTS)
 
 
 def draw_model(platform: Platform, as_of: date) -> dict[str, Path]:

@@ -125,26 +125,6 @@ def list_dimensions(platform: Platform, as_of: date, run_id: str) -> "tuple[Comm
     return of_business, of_place
 
 
-def count_for_the_public(platform: Platform, as_of: date, run_id: str) -> "Commit":
-    """marts/public_neighborhood_quarter of a day."""
-    import pandas as pd
-
-    from kc_pipeline.places.public_counts import count_by_neighborhood, first_day_shown
-    from kc_pipeline.quality.sources import stale_event_feeds
-
-    columns = ["event_id", "feed", "report_date", "available_date", "address", "address_precision", "latitude", "longitude"]
-    inputs = [*(f"clean/{feed}" for feed in EVENT_FEEDS), "core/located_addresses", "clean/districts"]
-    lags = {feed: FEEDS[feed].usual_lag_days for feed in EVENT_FEEDS}
-    first_month = first_day_shown(as_of, lags).isoformat()[:7]
-    months = {feed: sorted(month for month in platform.lake.partitions(f"clean/{feed}") if month >= first_month) for feed in EVENT_FEEDS}
-    events = pd.concat([read_frame(platform, f"clean/{feed}", columns, months[feed]) for feed in EVENT_FEEDS], ignore_index=True)
-    located, districts = (read_frame(platform, table) for table in inputs[-2:])
-    rows = count_by_neighborhood(events.drop_duplicates("event_id"), located, districts, lags, as_of)
-    quality = read_frame(platform, "marts/source_quality", partitions=[as_of.isoformat()])
-    rows = rows.assign(as_of=as_of, stale_sources=stale_event_feeds(quality))
-    return write_mart(platform, "marts/public_neighborhood_quarter", rows, as_of, run_id, inputs)
-
-
 def read_marts(platform: Platform, as_of: date) -> DayOfMarts:
     """What is to be published of a day; what is read is the version that is recorded."""
     from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS

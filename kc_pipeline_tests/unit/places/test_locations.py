@@ -19,11 +19,11 @@ POINTS = pd.DataFrame(
 )
 
 
-def index() -> PolygonIndex:
-    return PolygonIndex(LOTS["parcel_id"], LOTS["geometry"])
+def index(around: np.ndarray) -> PolygonIndex:
+    return PolygonIndex(LOTS["parcel_id"], LOTS["geometry"], around)
 
 
-def never() -> PolygonIndex:
+def never(_around: np.ndarray) -> PolygonIndex:
     raise AssertionError("known points must not ask for the parcels")
 
 
@@ -75,9 +75,24 @@ def test_every_way_to_search_answers_as_brute_force_does(monkeypatch: pytest.Mon
     inside = np.column_stack([shapely.intersects(shape, shapely.points(points)) for shape in shapes])
     wanted = [LOTS["parcel_id"][row.argmax()] if row.any() else None for row in inside]
     assert {"1", "2", "3", None} == set(wanted)
-    assert index().containing(points).tolist() == wanted
+    assert PolygonIndex(LOTS["parcel_id"], LOTS["geometry"]).containing(points).tolist() == wanted
     near = np.column_stack([shapely.distance(shape, shapely.points(points)) <= 5.0 for shape in shapes])
     alone = [LOTS["parcel_id"][row.argmax()] if row.sum() == 1 else None for row in near]
-    neighbor, metres = index().only_neighbor(points)
+    neighbor, metres = PolygonIndex(LOTS["parcel_id"], LOTS["geometry"]).only_neighbor(points)
     assert neighbor.tolist() == alone
     assert np.isnan(metres).tolist() == [name is None for name in alone]
+
+
+def test_few_points_are_answered_from_the_parcels_around_them_alone() -> None:
+    lots = parcels(*((str(number), None, number) for number in range(200)), ("nowhere", None, 300))
+    lots.loc[200, "geometry"] = None
+    points = project(pd.Series([middle(7)[0], WEST + 400 * STEP]), pd.Series([HEIGHT, HEIGHT]))
+    around = PolygonIndex(lots["parcel_id"], lots["geometry"], points)
+    assert around.containing(points).tolist() == ["7", None]
+    assert around.containing(project(pd.Series([middle(150)[0]]), pd.Series([HEIGHT]))).tolist() == [None]
+    edge = project(pd.Series([WEST + 20 * STEP]), pd.Series([HEIGHT]))
+    whole = PolygonIndex(lots["parcel_id"], lots["geometry"])
+    few = PolygonIndex(lots["parcel_id"], lots["geometry"], edge)
+    assert few.containing(edge).tolist() == whole.containing(edge).tolist() == ["19"]
+    beside = edge + np.array([0, 1000.0])
+    assert few.only_neighbor(beside)[0].tolist() == whole.only_neighbor(beside)[0].tolist() == [None]

@@ -6,7 +6,7 @@ import pandas as pd
 import shapely
 
 from kc_pipeline.places.businesses import with_districts
-from kc_pipeline.places.public_counts import NOWHERE, complete_quarters, count_by_neighborhood, first_day_shown
+from kc_pipeline.places.public_counts import NOWHERE, complete_quarters, count_by_neighborhood, first_day_shown, public_quarters
 
 AS_OF = date(2026, 7, 1)
 WEST, EAST = shapely.box(-94.60, 39.0, -94.55, 39.2), shapely.box(-94.55, 39.0, -94.50, 39.2)
@@ -23,7 +23,7 @@ NO_ADDRESSES = pd.DataFrame(columns=["address", "address_precision", "latitude",
 def events(count: int, day: date, longitude: float | None, feed: str = "calls_911", **values: object) -> pd.DataFrame:
     rows = pd.DataFrame(
         {
-            "feed": feed, "report_date": day, "available_date": day, "address": "1 OAK ST", "address_precision": "exact",
+            "feed": feed, "month": f"{day:%Y-%m}", "available_date": day, "address": "1 OAK ST", "address_precision": "exact",
             "latitude": 39.1 if longitude else None, "longitude": longitude, **values,
         },
         index=range(count),
@@ -32,8 +32,8 @@ def events(count: int, day: date, longitude: float | None, feed: str = "calls_91
 
 
 def counted(*parts: pd.DataFrame, located: pd.DataFrame = NO_ADDRESSES, lag: int = 0, as_of: date = AS_OF) -> pd.DataFrame:
-    everything = pd.concat(parts, ignore_index=True)
-    return count_by_neighborhood(everything, located, DISTRICTS, {"calls_911": lag, "police_reports": lag}, as_of)
+    counts = count_by_neighborhood(pd.concat(parts, ignore_index=True), located, DISTRICTS)
+    return public_quarters(counts, DISTRICTS["district_name"], {"calls_911": lag, "police_reports": lag}, as_of)
 
 
 def by_name(rows: pd.DataFrame) -> dict[str, int | None]:
@@ -88,6 +88,15 @@ def test_events_before_the_first_day_shown_need_not_be_read() -> None:
     older = events(50, first - timedelta(days=1), -94.58, "police_reports")
     pd.testing.assert_frame_equal(counted(shown, older, lag=56), counted(shown, lag=56))
     assert by_name(counted(shown, lag=56))["West"] == 30
+
+
+def test_months_counted_apart_add_up() -> None:
+    parts = [events(11, date(2026, 4, 1), -94.58), events(13, date(2026, 5, 9), -94.58), events(17, date(2026, 5, 9), -94.52)]
+    together = count_by_neighborhood(pd.concat(parts), NO_ADDRESSES, DISTRICTS)
+    apart = pd.concat([count_by_neighborhood(part, NO_ADDRESSES, DISTRICTS) for part in parts])
+    keys = ["month", "feed", "neighborhood", "available_date"]
+    pd.testing.assert_frame_equal(together.sort_values(keys, ignore_index=True), apart.sort_values(keys, ignore_index=True))
+    assert together["event_count"].to_list() == [11, 17, 13]
 
 
 def test_each_of_many_events_at_one_point_gets_its_district() -> None:

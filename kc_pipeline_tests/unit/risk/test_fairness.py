@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kc_pipeline.risk.fairness import audit_fairness, count_requests, fairness_sentences
+from kc_pipeline.risk.fairness import audit_fairness, count_parcels, count_requests, fairness_sentences
 
 COUNT = 200
 RISK = pd.DataFrame(
@@ -51,7 +51,7 @@ def test_requests_are_counted_by_district_over_all_parcels() -> None:
     observations = pd.DataFrame({"condition": ["dumping", "bar", "streetlight_outage"]})
     districts = pd.DataFrame({"council_district": ["1", "1", None], "division": ["East", "East", "East"]})
     parcels = pd.DataFrame({"council_district": ["1", "2"], "division": ["East", "East"]})
-    found = count_requests(observations, districts, parcels).set_index(["district_kind", "district_name"])
+    found = count_requests(observations, districts, count_parcels(parcels)).set_index(["district_kind", "district_name"])
     assert found.loc[("council_district", "1")].to_dict() == {"request_count": 1.0, "parcel_count": 1.0}
     assert found.loc[("council_district", "unknown")].to_dict() == {"request_count": 1.0, "parcel_count": 0.0}
     assert found.loc[("council_district", "2")].to_dict() == {"request_count": 0.0, "parcel_count": 1.0}
