@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pandas as pd
 from distributed import Client, LocalCluster
+from kc_pipeline.places.distributed import attribute_on_cluster
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.attribution import attribution_columns
 from kc_pipeline.defs.steps.frames import read_frame
 from kc_pipeline.places.attribution import attribute_events, distinct_events
-from kc_pipeline.places.distributed import attribute_on_cluster
 from kc_pipeline.settings import load_settings
 
 _TABLES = {

@@ -31,13 +31,14 @@ class Locations:
         rows = pd.DataFrame(columns=COLUMNS) if known is None else known[COLUMNS].reset_index(drop=True)
         self.rows = rows.astype({**dict.fromkeys(_POINT, float), **dict.fromkeys(_FOUND[:2], "str"), _FOUND[2]: float})
         self.added = 0
+        self._index: PolygonIndex | None = None
 
     def at(self, points: pd.DataFrame, index: Callable[[], PolygonIndex]) -> pd.DataFrame:
         """The parcel at each point.
 
         Args:
             points: rows with longitude and latitude (degrees), none missing.
-            index: makes the index of the parcels; called only if a point is new.
+            index: makes the index of the parcels; called at the first point that is new.
 
         Returns:
             Frame with the index of `points`: holding_parcel_id, neighbor_parcel_id and distance_m.
@@ -46,7 +47,8 @@ class Locations:
         row = pd.MultiIndex.from_frame(self.rows[_POINT]).get_indexer(pd.MultiIndex.from_frame(corners)) if len(self.rows) else None
         new = np.arange(len(corners)) if row is None else np.flatnonzero(row < 0)
         if len(new):
-            placed = _place(corners.iloc[new], index())
+            self._index = self._index or index()
+            placed = _place(corners.iloc[new], self._index)
             known = len(self.rows)
             self.rows = pd.concat([self.rows, placed], ignore_index=True) if known else placed.reset_index(drop=True)
             self.added += len(new)
