@@ -97,6 +97,8 @@ def connected(address: str) -> "Iterator[Client]":
 def parts_of(counts: Sequence[Mapping[str, int]], months: Iterable[str], most_rows: int) -> list[Months]:
     """Months in their order, as many together as have no more rows than a part may; one that has more is a part by itself.
 
+    No months at all are one empty part, so that what is made of all parts is never made of none.
+
     Args:
         counts: rows of each month in each table that is read.
         months: what is cut, those without rows too.
@@ -111,7 +113,7 @@ def parts_of(counts: Sequence[Mapping[str, int]], months: Iterable[str], most_ro
             held = 0
         parts[-1].append(month)
         held += rows
-    return [tuple(part) for part in parts]
+    return [tuple(part) for part in parts] or [()]
 
 
 @dataclass(frozen=True)

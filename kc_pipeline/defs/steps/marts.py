@@ -72,7 +72,7 @@ def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "tuple[
     places = inputs.places
     of_cell = scores_of_card(day.card["risk_terrain_model"], inputs.grid, inputs.features)
     relative = np.where(places.cell >= 0, of_cell[np.maximum(places.cell, 0)], np.nan)
-    counted = _count_events(platform, inputs.business_parcels, as_of)
+    counted = count_at_places(platform, inputs.business_parcels, as_of)
     rows = score_places(counted, risks, inputs.type_flags, relative, places.past)
     quality = read_frame(platform, "marts/source_quality", partitions=[as_of.isoformat()])
     covered = quality.set_index("feed")["covered_days_365d"].reindex(list(EVENT_FEEDS))
@@ -91,7 +91,7 @@ def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "tuple[
     )
 
 
-def _count_events(platform: Platform, places: "pd.DataFrame", as_of: date) -> "pd.DataFrame":
+def count_at_places(platform: Platform, places: "pd.DataFrame", as_of: date) -> "pd.DataFrame":
     """Counts at places, from the months that the longest window before a day reaches into."""
     from kc_pipeline.catalog.columns import WINDOWS_DAYS
     from kc_pipeline.cluster.counts import LEDGER, count_in_parts

@@ -177,7 +177,7 @@ def gather_inputs(platform: Platform, as_of: date) -> RiskInputs:
     grid = city_grid(platform)
     observed = read_frame(platform, "core/factor_observations")
     parcels = read_frame(platform, "core/business_parcels")
-    yearly = _count_years(platform, parcels["business_parcel_id"], grid, as_of)
+    yearly = count_years(platform, parcels["business_parcel_id"], grid, as_of)
     years = outcome.whole_years(yearly.oldest, as_of)
     east_north = np.full((len(parcels), 2), np.nan)
     located = (parcels["latitude"].notna() & parcels["longitude"].notna()).to_numpy()
@@ -191,7 +191,7 @@ def gather_inputs(platform: Platform, as_of: date) -> RiskInputs:
     )
 
 
-def _count_years(platform: Platform, places: "pd.Series", grid: "Grid", as_of: date) -> "YearlyCounts":
+def count_years(platform: Platform, places: "pd.Series", grid: "Grid", as_of: date) -> "YearlyCounts":
     """Serious events of each year: of all months at once, or in parts on the cluster that the settings name."""
     from kc_pipeline.cluster import counts
 

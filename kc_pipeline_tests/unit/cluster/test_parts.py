@@ -7,6 +7,7 @@ import pytest
 
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.cluster.attribution import EVENT_TABLES, REGISTERS, addresses_in_parts, crowded_in_parts, standings_elsewhere
 from kc_pipeline.cluster.parts import Months, PinnedLake, Work, parts_of
 from kc_pipeline.store.lake import Lake
 
@@ -21,8 +22,13 @@ def test_a_part_has_as_many_months_as_fit(most_rows: int, parts: list[Months]) -
     assert parts_of([{"a": 2, "b": 1}, {"b": 2, "c": 9}], "dcba", most_rows) == parts
 
 
-def test_nothing_is_no_part() -> None:
-    assert parts_of([{}], (), 5) == []
+def test_nothing_is_an_empty_part() -> None:
+    assert parts_of([{}], (), 5) == [()]
+
+
+def test_a_lake_without_events_has_no_points_and_no_addresses(tmp_path: Path) -> None:
+    work = Work.cut(None, tmp_path, (*EVENT_TABLES, *REGISTERS), EVENT_TABLES)
+    assert len(crowded_in_parts(work)) == len(addresses_in_parts(work)) == len(standings_elsewhere(work)) == 0
 
 
 def test_parts_are_worked_on_in_order_here_without_a_cluster(tmp_path: Path) -> None:
