@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 Months = tuple[str, ...]
-# Rows of a part: some hundred bytes each while they are worked on, so a worker needs well under a gigabyte for them.
+# Rows of a part.  benchmarks/cluster.py prints what workers hold with it.
 PART_ROWS = 250_000
 # Parts for each thread of the cluster that are under way or wait to be fetched.
 _AHEAD = 2

@@ -25,7 +25,7 @@ from kc_pipeline.places.attribution import MOST_ADDRESSES_AT_A_POINT
 from kc_pipeline.risk.observations import features_on
 from kc_pipeline.risk.score import count_events
 from kc_pipeline.risk.terrain import bands, operationalize
-from kc_pipeline.store.lake import canonical_rows
+from kc_pipeline.store.lake import Commit, canonical_rows
 
 distributed = pytest.importorskip("distributed", reason="the extra 'dask' is not installed")
 
@@ -104,6 +104,37 @@ def test_only_changed_months_are_made_again_on_the_cluster(copied_city: Path, cl
     rows = at.lake.read(DUMPING, partitions=[month]).to_pandas()
     add_to(at, month, rows.iloc[:1].assign(event_id="dumping_complaints:NEW"))
     assert attribution.attribute_events(at).changed == (month,)
+    made = ledger_of(at)
+    shutil.rmtree(at.lake.path(LEDGER))
+    attribution.attribute_events(platform(copied_city))
+    assert ledger_of(platform(copied_city)).equals(made)
+
+
+def test_a_run_that_ends_between_two_parts_is_done_again(
+    copied_city: Path, client: "distributed.Client", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = on_the_cluster(platform(copied_city), client)
+    attribution.attribute_events(at)
+    whole, written = ledger_of(at), []
+    changed = sorted(at.lake.partitions(DUMPING))[-2:]
+    for month in changed:
+        rows = at.lake.read(DUMPING, partitions=[month]).to_pandas()
+        add_to(at, month, rows.iloc[:1].assign(event_id=f"dumping_complaints:NEW {month}"))
+    write = attribution.write_table
+
+    def write_one(*given: object) -> Commit:
+        if written:
+            raise OSError("no space left")
+        written.append(given)
+        return write(*given)
+
+    monkeypatch.setattr(parts, "PART_ROWS", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(attribution, "write_table", write_one)
+        with pytest.raises(OSError, match="no space left"):
+            attribution.attribute_events(at)
+    assert ledger_of(at).num_rows > whole.num_rows
+    assert attribution.attribute_events(at).changed == (changed[1],)
     made = ledger_of(at)
     shutil.rmtree(at.lake.path(LEDGER))
     attribution.attribute_events(platform(copied_city))
