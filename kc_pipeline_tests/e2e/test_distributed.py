@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from kc_runs import platform
+from kc_runs import SCALE, fingerprint, kc, platform
 
 from kc_pipeline.catalog.geography import BLOCK_M
 from kc_pipeline.catalog.render import to_arrow
@@ -177,3 +177,10 @@ def test_forms_of_factors_by_condition_are_those_of_one_machine(finished_run: tu
     assert alone.any()
     assert same_variables == variables
     assert np.array_equal(together, alone)
+
+
+@pytest.mark.slow
+def test_a_whole_run_on_a_cluster_publishes_what_one_machine_does(finished_run: tuple[Path, str], tmp_path: Path) -> None:
+    done = kc(tmp_path / "data", "run", "--scale", SCALE, environ={"KC_DASK_ADDRESS": "local"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert fingerprint(done.stdout) == fingerprint(finished_run[1])
