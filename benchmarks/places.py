@@ -222,7 +222,7 @@ def print_license_truth(platform: Platform, truth: pd.DataFrame, published: pd.S
 
 def attribution_inputs(platform: Platform) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     """Distinct events, and the tables that attribution needs beside them."""
-    clean = [frames.read_frame(platform, f"clean/{feed}", attribution_steps.attribution_columns(feed)) for feed in EVENT_FEEDS]
+    clean = [frames.read_frame(platform, f"clean/{feed}", attribution.attribution_columns(feed)) for feed in EVENT_FEEDS]
     events = attribution.distinct_events(clean)
     tables = ["core/located_addresses", "core/business_parcels", "clean/parcels", "core/block_places"]
     return events, [frames.read_frame(platform, table) for table in tables]

@@ -41,7 +41,7 @@ class Settings:
         notify_to: addresses that get them, comma-separated.
         notify_password: of the mail server's user; never printed.
         executor: where the steps of a run launched by Dagster are carried out, one of EXECUTORS.
-        dask_address: Dask scheduler that attributes events, 'local' for two workers on this machine; None: no cluster.
+        dask_address: Dask scheduler for the heavy steps, 'local' for workers on this machine; None: no cluster.
     """
 
     source: str

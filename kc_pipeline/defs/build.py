@@ -37,5 +37,5 @@ def build_defs(*, platform: Platform | None = None, environ: Mapping[str, str] |
         schedules=[build_schedule(is_on)],
         sensors=[build_automation_sensor(is_on), build_change_sensor(platform, is_on), *build_alert_sensors(platform, is_on)],
         resources={"platform": dg.ResourceDefinition.hardcoded_resource(platform)},
-        executor=find_executor(platform.settings.executor),
+        executor=find_executor(platform.settings.executor, platform.settings.dask_address),
     )

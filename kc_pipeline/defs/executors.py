@@ -12,8 +12,12 @@ _ELSEWHERE = {
 }
 
 
-def find_executor(name: str) -> dg.ExecutorDefinition:
+def find_executor(name: str, dask_address: str | None = None) -> dg.ExecutorDefinition:
     """The executor that KC_EXECUTOR names.
+
+    Args:
+        name: one of `settings.EXECUTORS`.
+        dask_address: scheduler for 'dask'; 'local' or None: each run starts workers on its own machine.
 
     Raises:
         ValueError: the package that has it is not installed; the message says which to install.
@@ -27,4 +31,8 @@ def find_executor(name: str) -> dg.ExecutorDefinition:
         found: dg.ExecutorDefinition = getattr(import_module(module), attribute)
     except ImportError as error:
         raise ValueError(f"KC_EXECUTOR is {name!r}, but {module} is not installed; pip install 'kc-pipeline[{name}]'") from error
-    return found
+    if name != "dask":
+        return found
+    is_local = dask_address in (None, "local")
+    cluster = {"local": {"dashboard_address": None}} if is_local else {"existing": {"address": dask_address}}
+    return found.configured({"cluster": cluster}, name=name)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.membership import among
 from kc_pipeline.places.geometry import PolygonIndex, project, project_shapes
 from kc_pipeline.places.locate import locate
@@ -20,11 +21,20 @@ from kc_pipeline.places.locations import Locations
 TIED = ("EXACT", "NEAR")
 MOST_ADDRESSES_AT_A_POINT = 10
 _POINT = ["longitude", "latitude"]
+_READ = (
+    "event_id", "feed", "month", "report_date", "available_date", "category", "address", "address_precision", "parcel_id",
+    "latitude", "longitude", "current_status", "is_officer_initiated",
+)  # fmt: skip
 _STATUS_EXCLUSIONS = {"canceled": "canceled_at_source", "duplicate": "duplicate_at_source"}
 _COLUMNS = [
     "event_id", "business_parcel_id", "feed", "month", "report_date", "available_date", "category", "exclusion_reason",
     "attribution_method", "precision", "distance_m", "candidate_count", "weight",
 ]  # fmt: skip
+
+
+def attribution_columns(feed: str) -> list[str]:
+    """Columns of a feed's clean table that attribution needs."""
+    return [name for name in _READ if name in TABLES[f"clean/{feed}"].column_names]
 
 
 def distinct_events(events: Sequence[pd.DataFrame]) -> pd.DataFrame:

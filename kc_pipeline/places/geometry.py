@@ -68,7 +68,11 @@ def project_shapes(shapes: np.ndarray) -> np.ndarray:
 
 
 class PolygonIndex:
-    """Polygons that can be asked which of them holds, or lies beside, each of many points."""
+    """Polygons that can be asked which of them holds, or lies beside, each of many points.
+
+    Attributes:
+        holds_all: whether it answers for any point, not only for those around which it was made.
+    """
 
     def __init__(self, ids: Sequence[str] | pd.Series, geometry: Sequence[bytes] | pd.Series, around: np.ndarray | None = None) -> None:
         """Take polygons as WKB in EPSG:4326; other geometry is left out.
@@ -80,7 +84,8 @@ class PolygonIndex:
                 are left out, since projecting all of a city's parcels takes longer than asking a few points.  None: all are kept.
         """
         shapes, ids = shapely.from_wkb(np.asarray(geometry, dtype=object)), np.asarray(ids, dtype=object)
-        if around is not None and len(around) * _MANY_POINTS < len(shapes):
+        self.holds_all = around is None or len(around) * _MANY_POINTS >= len(shapes)
+        if around is not None and not self.holds_all:
             near = _come_near(shapes, around)
             shapes, ids = shapes[near], ids[near]
         shapes = project_shapes(shapes)

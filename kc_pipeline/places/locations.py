@@ -31,13 +31,15 @@ class Locations:
         rows = pd.DataFrame(columns=COLUMNS) if known is None else known[COLUMNS].reset_index(drop=True)
         self.rows = rows.astype({**dict.fromkeys(_POINT, float), **dict.fromkeys(_FOUND[:2], "str"), _FOUND[2]: float})
         self.added = 0
+        self._of_all: PolygonIndex | None = None
 
     def at(self, points: pd.DataFrame, index: Callable[[np.ndarray], PolygonIndex]) -> pd.DataFrame:
         """The parcel at each point.
 
         Args:
             points: rows with longitude and latitude (degrees), none missing.
-            index: makes the index of the parcels around points, an (n, 2) array of metres; called only if a point is new.
+            index: makes the index of the parcels around points, an (n, 2) array of metres; called only if a point is new, and
+                never again once it made one of all parcels.
 
         Returns:
             Frame with the index of `points`: holding_parcel_id, neighbor_parcel_id and distance_m.
@@ -46,7 +48,7 @@ class Locations:
         row = pd.MultiIndex.from_frame(self.rows[_POINT]).get_indexer(pd.MultiIndex.from_frame(corners)) if len(self.rows) else None
         new = np.arange(len(corners)) if row is None else np.flatnonzero(row < 0)
         if len(new):
-            placed = _place(corners.iloc[new], index)
+            placed = self._place(corners.iloc[new], index)
             known = len(self.rows)
             self.rows = pd.concat([self.rows, placed], ignore_index=True) if known else placed.reset_index(drop=True)
             self.added += len(new)
@@ -55,13 +57,14 @@ class Locations:
         found = self.rows[_FOUND].iloc[[] if row is None else row[back]]
         return found.set_axis(points.index)
 
-
-def _place(corners: pd.DataFrame, index_around: Callable[[np.ndarray], PolygonIndex]) -> pd.DataFrame:
-    metres = project(corners["longitude"], corners["latitude"])
-    index = index_around(metres)
-    holding = index.containing(metres)
-    outside = np.flatnonzero(pd.isna(holding))
-    neighbor, distance = np.full(len(metres), None, dtype=object), np.full(len(metres), np.nan)
-    neighbor[outside], distance[outside] = index.only_neighbor(metres[outside])
-    found = corners.assign(holding_parcel_id=holding, neighbor_parcel_id=neighbor, distance_m=distance)
-    return found.astype({"holding_parcel_id": "str", "neighbor_parcel_id": "str"})
+    def _place(self, corners: pd.DataFrame, index_around: Callable[[np.ndarray], PolygonIndex]) -> pd.DataFrame:
+        metres = project(corners["longitude"], corners["latitude"])
+        index = self._of_all or index_around(metres)
+        if index.holds_all:
+            self._of_all = index
+        holding = index.containing(metres)
+        outside = np.flatnonzero(pd.isna(holding))
+        neighbor, distance = np.full(len(metres), None, dtype=object), np.full(len(metres), np.nan)
+        neighbor[outside], distance[outside] = index.only_neighbor(metres[outside])
+        found = corners.assign(holding_parcel_id=holding, neighbor_parcel_id=neighbor, distance_m=distance)
+        return found.astype({"holding_parcel_id": "str", "neighbor_parcel_id": "str"})

@@ -19,6 +19,11 @@ from kc_pipeline.risk.risk_model import Risks
 Floats = npt.NDArray[np.float64]
 
 _TIED = ("EXACT", "NEAR")
+_HOMICIDES = "homicide_count_365d"
+# What is read of the ledger to count.
+COUNTED_COLUMNS = (
+    "business_parcel_id", "feed", "report_date", "available_date", "category", "exclusion_reason", "precision", "weight",
+)  # fmt: skip
 # Two years differ where chance alone would make the larger one so large less often than this.
 _TREND_CHANCE = 0.05
 
@@ -46,23 +51,36 @@ def count_events(places: pd.DataFrame, attribution: pd.DataFrame, as_of: date) -
         `places` with the windowed count columns (integers, EXACT and NEAR), the weighted ones (BLOCK shares),
         and homicide_count_365d.
     """
+    return counts_beside(places, sum_shares(attribution, as_of))
+
+
+def sum_shares(attribution: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """Sums of shares behind the counts of `count_events`, of places that have any: sums of parts of the shares add up to them."""
     usable = usable_attribution(attribution, as_of)
     age_days = (pd.Timestamp(as_of) - pd.to_datetime(usable["report_date"])).dt.days
     tied = usable["precision"].isin(_TIED)
-    counted = places.set_index("business_parcel_id")
-
-    def total(mask: pd.Series) -> pd.Series:
-        sums = usable[mask].groupby("business_parcel_id")["weight"].sum()
-        return sums.reindex(counted.index, fill_value=0.0)
-
-    columns: dict[str, pd.Series] = {}
+    masks: dict[str, pd.Series] = {}
     for feed in EVENT_FEEDS:
         for days in WINDOWS_DAYS:
             within = usable["feed"].eq(feed) & (age_days <= days)
-            columns[count_column(feed, days)] = total(within & tied).round().astype("int64")
-            columns[weighted_column(feed, days)] = total(within & ~tied).round(9)
-    police = usable["feed"].eq("police_reports")
-    columns["homicide_count_365d"] = total(police & tied & usable["category"].eq("homicide")).round().astype("int64")
+            masks[count_column(feed, days)] = within & tied
+            masks[weighted_column(feed, days)] = within & ~tied
+    masks[_HOMICIDES] = usable["feed"].eq("police_reports") & tied & usable["category"].eq("homicide")
+    sums = {name: usable[mask].groupby("business_parcel_id")["weight"].sum() for name, mask in masks.items()}
+    return pd.DataFrame(sums, index=pd.Index(usable["business_parcel_id"].unique(), name="business_parcel_id")).fillna(0.0)
+
+
+def counts_beside(places: pd.DataFrame, sums: pd.DataFrame) -> pd.DataFrame:
+    """Sums of shares as counts: whole numbers of what is tied, weighted ones to nine digits; 0 where nothing was.
+
+    Args:
+        places: rows of core/business_parcels.
+        sums: what `sum_shares` returns.
+    """
+    counted = places.set_index("business_parcel_id")
+    sums = sums.reindex(counted.index, fill_value=0.0)
+    weighted = {weighted_column(feed, days) for feed in EVENT_FEEDS for days in WINDOWS_DAYS}
+    columns = {name: sums[name].round(9) if name in weighted else sums[name].round().astype("int64") for name in sums}
     return counted.assign(**columns).reset_index()
 
 

@@ -91,6 +91,7 @@ class Lake:
         columns: Sequence[str] | None = None,
         version: int | None = None,
         limit: int | None = None,
+        where: pc.Expression | None = None,
     ) -> pa.Table:
         """Rows of a table, in the contract's schema; no rows where the table or a partition does not exist.
 
@@ -103,6 +104,7 @@ class Lake:
             columns: columns to read; None: all.
             version: an older Delta version; None: the newest.
             limit: some rows, no more than so many; None: all.
+            where: what holds for the rows to read, of columns that were always stored; None: all rows.
         """
         contract = TABLES[table]
         schema = to_arrow(contract)
@@ -112,6 +114,8 @@ class Lake:
         if stored is None or (partitions is not None and not partitions):
             return schema.empty_table()
         wanted = None if partitions is None else pc.field(str(contract.partition)).isin(_partition_values(contract, partitions))
+        if where is not None:
+            wanted = where if wanted is None else wanted & where
         held = set(stored.schema.names)
         names = [name for name in schema.names if name in held]
         rows = stored.to_table(columns=names, filter=wanted) if limit is None else stored.head(limit, columns=names, filter=wanted)
@@ -125,6 +129,20 @@ class Lake:
         """Rows of a table, from the statistics of its log."""
         opened = self._open(table)
         return 0 if opened is None else int(opened.count())
+
+    def row_counts(self, table: str) -> dict[str, int]:
+        """Partition value ('' for a table without partitions) -> its rows, from the statistics of the log."""
+        opened = self._open(table)
+        if opened is None:
+            return {}
+        files = opened.get_add_actions(flatten=True)
+        column = TABLES[table].partition
+        rows = files.column("num_records").to_pylist()
+        parts = files.column(f"partition.{column}").to_pylist() if column else [""] * len(rows)
+        counts: dict[str, int] = {}
+        for part, count in zip(parts, rows, strict=True):
+            counts[str(part)] = counts.get(str(part), 0) + int(count)
+        return counts
 
     def partitions(self, table: str) -> set[str]:
         """Partition values that have rows."""

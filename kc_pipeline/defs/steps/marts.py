@@ -10,6 +10,7 @@ from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.drifts import doubts_about
 from kc_pipeline.defs.steps.frames import read_frame, write_mart
+from kc_pipeline.defs.steps.parts import cluster_of, work_on
 from kc_pipeline.defs.steps.risk import MODEL_INPUTS, score_day
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "tuple[
     from kc_pipeline.quality.sources import COVERAGE_DAYS, stale_event_feeds
     from kc_pipeline.risk.explain import explain_risks
     from kc_pipeline.risk.rtm import scores_of_card
-    from kc_pipeline.risk.score import count_events, score_places
+    from kc_pipeline.risk.score import score_places
 
     day = score_day(platform, as_of)
     inputs, risks = day.inputs, day.risks
@@ -71,7 +72,7 @@ def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "tuple[
     places = inputs.places
     of_cell = scores_of_card(day.card["risk_terrain_model"], inputs.grid, inputs.features)
     relative = np.where(places.cell >= 0, of_cell[np.maximum(places.cell, 0)], np.nan)
-    counted = count_events(inputs.business_parcels, _recent_shares(platform, as_of), as_of)
+    counted = count_at_places(platform, inputs.business_parcels, as_of)
     rows = score_places(counted, risks, inputs.type_flags, relative, places.past)
     quality = read_frame(platform, "marts/source_quality", partitions=[as_of.isoformat()])
     covered = quality.set_index("feed")["covered_days_365d"].reindex(list(EVENT_FEEDS))
@@ -90,14 +91,18 @@ def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "tuple[
     )
 
 
-def _recent_shares(platform: Platform, as_of: date) -> "pd.DataFrame":
-    """Shares of the months that the longest window before a day reaches into."""
+def count_at_places(platform: Platform, places: "pd.DataFrame", as_of: date) -> "pd.DataFrame":
+    """Counts at places, from the months that the longest window before a day reaches into."""
     from kc_pipeline.catalog.columns import WINDOWS_DAYS
+    from kc_pipeline.cluster.counts import LEDGER, count_in_parts
+    from kc_pipeline.risk.score import COUNTED_COLUMNS, count_events
 
     first = f"{as_of - timedelta(days=max(WINDOWS_DAYS)):%Y-%m}"
-    months = sorted(month for month in platform.lake.partitions("core/event_attribution") if month >= first)
-    columns = ["business_parcel_id", "feed", "report_date", "available_date", "category", "exclusion_reason", "precision", "weight"]
-    return read_frame(platform, "core/event_attribution", columns, months)
+    months = sorted(month for month in platform.lake.partitions(LEDGER) if month >= first)
+    with cluster_of(platform) as client:
+        if client is None:
+            return count_events(places, read_frame(platform, LEDGER, list(COUNTED_COLUMNS), months), as_of)
+        return count_in_parts(work_on(platform, client, [LEDGER], [LEDGER], months), places, as_of)
 
 
 def list_actions(platform: Platform, as_of: date, run_id: str) -> "Commit":

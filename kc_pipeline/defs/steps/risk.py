@@ -10,6 +10,7 @@ from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.frames import read_frame, write_table
+from kc_pipeline.defs.steps.parts import cluster_of, work_on
 from kc_pipeline.defs.steps.unchanged import unless_unchanged
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from kc_pipeline.cluster.counts import Forms
+    from kc_pipeline.risk.outcome import YearlyCounts
     from kc_pipeline.risk.risk_model import Places, RiskModel, Risks
     from kc_pipeline.risk.terrain import Grid
     from kc_pipeline.store.lake import Commit
@@ -129,10 +132,9 @@ def make_model_card(platform: Platform, inputs: RiskInputs) -> dict[str, Any]:
     from kc_pipeline.risk.card import make_card
     from kc_pipeline.risk.risk_model import fit_risk_model, score_risks
     from kc_pipeline.risk.rtm import fit_rtm
-    from kc_pipeline.risk.terrain import bands, operationalize
 
     model = fit_risk_model(inputs.grid, inputs.features, inputs.past, inputs.places, inputs.as_of)
-    design, variables = operationalize(inputs.grid, inputs.features, bands(BLOCK_M, RTM_BLOCKS, RTM_INCREMENT))
+    design, variables = make_forms(platform, inputs)
     counts = inputs.past[: model.terrain.target_years].sum(axis=0)
     rtm = fit_rtm(design, variables, counts)
     risks = score_risks(model, inputs.grid, inputs.features, inputs.past, inputs.places)
@@ -168,51 +170,50 @@ def gather_inputs(platform: Platform, as_of: date) -> RiskInputs:
     """
     import numpy as np
 
-    from kc_pipeline.membership import among
     from kc_pipeline.places.geometry import project
     from kc_pipeline.risk import observations, outcome
     from kc_pipeline.risk.risk_model import Places
 
     grid = city_grid(platform)
     observed = read_frame(platform, "core/factor_observations")
-    columns = ["event_id", "report_date", "available_date", "category", "is_domestic", "is_firearm_used", "address", "address_precision"]
-    events = outcome.serious_events(
-        read_frame(platform, "clean/police_reports", [*columns, "latitude", "longitude"]),
-        read_frame(platform, "core/located_addresses", ["address", "address_precision", "latitude", "longitude"]),
-    )
-    years = outcome.whole_years(events, as_of)
-    year = outcome.years_before(events, as_of, years)
     parcels = read_frame(platform, "core/business_parcels")
-    shares = _police_shares(platform)
-    shares = shares[
-        shares["business_parcel_id"].notna() & shares["exclusion_reason"].isna() & among(shares["event_id"], events["event_id"])
-    ]
-    year_of_event = dict(zip(events["event_id"], year, strict=True))
-    of_share = shares["event_id"].map(year_of_event).to_numpy(np.int64)
+    yearly = count_years(platform, parcels["business_parcel_id"], grid, as_of)
+    years = outcome.whole_years(yearly.oldest, as_of)
     east_north = np.full((len(parcels), 2), np.nan)
     located = (parcels["latitude"].notna() & parcels["longitude"].notna()).to_numpy()
     east_north[located] = project(parcels.loc[located, "longitude"], parcels.loc[located, "latitude"])
     cell = np.full(len(parcels), -1, dtype=np.int64)
     cell[located] = grid.cell_of(east_north[located])
     flags = observations.business_type_flags(parcels["business_types"])
-    places = Places(
-        cell,
-        place_traits(parcels, flags, observed, as_of),
-        outcome.yearly_place_counts(shares, of_share, years, parcels["business_parcel_id"]),
-    )
+    places = Places(cell, place_traits(parcels, flags, observed, as_of), yearly.at_places[:years])
     return RiskInputs(
-        as_of, grid, observations.features_on(observed, as_of), outcome.yearly_cell_counts(events, year, years, grid), parcels, places,
-        east_north, flags, observed,
-    )  # fmt: skip
+        as_of, grid, observations.features_on(observed, as_of), yearly.at_cells[:years], parcels, places, east_north, flags, observed
+    )
 
 
-def _police_shares(platform: Platform) -> "pd.DataFrame":
-    """Shares of reports at business places; the score counts no other feed's events as serious."""
-    import pyarrow.compute as pc
+def count_years(platform: Platform, places: "pd.Series", grid: "Grid", as_of: date) -> "YearlyCounts":
+    """Serious events of each year: of all months at once, or in parts on the cluster that the settings name."""
+    from kc_pipeline.cluster import counts
 
-    rows = platform.lake.read("core/event_attribution", columns=["event_id", "business_parcel_id", "weight", "exclusion_reason", "feed"])
-    of_police = rows.filter((pc.field("feed") == "police_reports") & pc.field("business_parcel_id").is_valid())
-    return of_police.to_pandas()
+    with cluster_of(platform) as client:
+        work = work_on(platform, client, (counts.LEDGER, counts.REPORTS, counts.ADDRESSES), (counts.LEDGER, counts.REPORTS))
+        if client is None:
+            return counts.count_years_of_part(None, work.lake, places, grid, as_of)
+        return counts.count_years_in_parts(work, places, grid, as_of)
+
+
+def make_forms(platform: Platform, inputs: RiskInputs) -> "Forms":
+    """Every factor in every form that risk terrain modelling tries: made here, or on the cluster that the settings name."""
+    from kc_pipeline.cluster import counts
+    from kc_pipeline.cluster.parts import PinnedLake, Work
+    from kc_pipeline.risk.terrain import bands, operationalize
+
+    reaches_m = bands(BLOCK_M, RTM_BLOCKS, RTM_INCREMENT)
+    with cluster_of(platform) as client:
+        if client is None:
+            return operationalize(inputs.grid, inputs.features, reaches_m)
+        lake = PinnedLake.of(platform.settings.lake_dir, [counts.OBSERVATIONS])
+        return counts.operationalize_in_parts(Work(client, lake, counts.CONDITIONS_OF_FACTORS), inputs.grid, reaches_m, inputs.as_of)
 
 
 def place_traits(

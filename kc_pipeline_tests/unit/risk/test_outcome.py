@@ -52,9 +52,10 @@ def test_what_was_not_available_does_not_count() -> None:
 
 
 def test_as_many_whole_years_as_the_records_hold() -> None:
-    assert whole_years(reports({"report_date": days_before(900)}), AS_OF) == 2
-    assert whole_years(reports({"report_date": days_before(9)}), AS_OF) == 1
-    assert whole_years(reports({"report_date": days_before(9_000)}), AS_OF) == 10
+    assert whole_years(days_before(900), AS_OF) == 2
+    assert whole_years(days_before(9), AS_OF) == 1
+    assert whole_years(days_before(9_000), AS_OF) == 10
+    assert whole_years(None, AS_OF) == 1
 
 
 def test_counts_by_cell_and_by_place_hold_every_usable_event_once() -> None:
