@@ -6,7 +6,7 @@ Messages name the feed, the id, the column and the fix. No secret stands in one:
 import re
 from collections.abc import Sequence
 
-_USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
+_USER_INFO = re.compile(r"(?<=://)[^/\s]+@")
 _SECRET_PARAMETER = re.compile(
     r"(?i)([\w$]*(?:token|password|passwd|pwd|secret|api[-_]?key))([\"']?\s*(?:=|:|%3D)\s*)(?:\"[^\"]*\"|'[^']*'|[^\s&;,'\"]+)"
 )

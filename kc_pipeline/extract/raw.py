@@ -52,9 +52,13 @@ class RawStore:
 
     def latest_of_feed(self, feed: str) -> list[Manifest]:
         """The newest pull of each partition of each data set of a feed, by data set and partition."""
-        places = [partition for data_set in _entries(self.root / safe_name(feed)) for partition in _entries(data_set)]
-        newest = [_read_manifest(folders[-1]) for place in places if (folders := _pull_folders(place))]
+        newest = [manifest for place in self.places(feed) if (manifest := self.latest(feed, *place))]
         return sorted(newest, key=lambda manifest: (manifest.data_set, manifest.partition))
+
+    def places(self, feed: str) -> list[tuple[str, str]]:
+        """Data set and partition, as their folders are called, of everything of a feed that was pulled at least once."""
+        folders = [partition for data_set in _entries(self.root / safe_name(feed)) for partition in _entries(data_set)]
+        return [(folder.parent.name, folder.name) for folder in folders if _pull_folders(folder)]
 
     def begin(self, feed: str, data_set: str, partition: str) -> "PullWriter":
         """A writer for the next pull of a partition; use it in a `with`."""

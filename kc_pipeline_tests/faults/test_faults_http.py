@@ -416,3 +416,51 @@ def test_requests_keep_their_distance() -> None:
         seconds[0] = moment
         guard.wait()
     assert waits == pytest.approx([0.4, 0.8])
+
+
+@each_kind
+@pytest.mark.parametrize("status", [203, 204, 206])
+@pytest.mark.fault(4)
+def test_an_answer_that_is_not_the_whole_one_is_asked_again(script: Script, kind: str, status: int) -> None:
+    rig = script(kind)
+    rig.portal.on(rig.pages, Answer(status=status))
+    assert rig.pull(rig.held()).row_count == ROW_COUNT
+    assert len(rig.waits) == 1
+
+
+@each_kind
+@pytest.mark.parametrize("what", ["description", "counts"])
+@pytest.mark.fault(4)
+def test_a_description_or_a_count_that_is_not_ready_is_asked_again(script: Script, kind: str, what: str) -> None:
+    rig = script(kind)
+    rig.portal.on(rig.description if what == "description" else rig.counts, Answer(status=202), Answer(status=202))
+    assert rig.survey().total == ROW_COUNT
+    assert len(rig.waits) == 2
+
+
+@each_kind
+@pytest.mark.parametrize(
+    ("encoding", "packed"),
+    [("gzip", 0), ("gzip", 2), ("identity", 1), ("deflate", 0), ("br", 0), ("gzip, gzip", 2), ("zstd", 0)],
+    ids=["plain as gzip", "gzip twice as once", "gzip as plain", "deflate", "br", "gzip twice", "zstd"],
+)
+@pytest.mark.fault(6)
+def test_a_body_that_is_not_packed_as_it_says_is_asked_again(script: Script, kind: str, encoding: str, packed: int) -> None:
+    rig = script(kind)
+    body = rig.good_page()
+    for _ in range(packed):
+        body = gzip.compress(body)
+    rig.portal.on(rig.pages, Answer(body, type=rig.media_type, headers={"Content-Encoding": encoding}))
+    assert rig.pull(rig.held()).row_count == ROW_COUNT
+    assert rig.kept() == expected_ids(kind)
+    assert len(rig.waits) == 1
+
+
+@each_kind
+@pytest.mark.fault(6)
+def test_gzip_by_its_old_name_is_gzip(script: Script, kind: str) -> None:
+    rig = script(kind)
+    body = gzip.compress(rig.good_page())
+    rig.portal.on(rig.pages, Answer(body, type=rig.media_type, headers={"Content-Encoding": "X-GZip"}))
+    manifest = rig.pull(rig.held())
+    assert (manifest.pages[0].encoding, rig.waits, rig.kept()) == ("gzip", [], expected_ids(kind))
