@@ -1,11 +1,13 @@
 """Two writers at once (row 31), step by step in any order, and side by side: one wins, the other says why, nothing is lost or twice."""
 
 import json
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from fault_table import MACHINE
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -111,9 +113,10 @@ class Writers(RuleBasedStateMachine):
 
 
 @pytest.mark.fault(31)
-def test_two_writers_in_any_order() -> None:
+def test_two_writers_in_any_order(record_property: Callable[[str, object], None]) -> None:
     quick = settings(max_examples=10, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Writers, settings=quick)
+    record_property(MACHINE, "two writers")
 
 
 def write_many(folder: Path, name: str, first: int, told: Path) -> None:

@@ -2,10 +2,12 @@
 
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from fault_table import KILL_POINTS
 from kill_points import exit_code
 from publish_kills import dying_at, publish_and_die
 from published_rows import FACTORS, NOW, day, factors, publish, shown
@@ -22,7 +24,9 @@ def steps_of_a_publish(url: str) -> int:
 
 
 @pytest.mark.fault(29)
-def test_a_kill_at_any_step_leaves_the_old_or_the_new_snapshot(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_at_any_step_leaves_the_old_or_the_new_snapshot(
+    warehouse_url: str, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> None:
     monkeypatch.setattr(bulk, "_ROWS_PER_BLOCK", 1)
     steps = steps_of_a_publish(warehouse_url)
     assert steps > 30, "statements, blocks and commits are all counted"
@@ -42,6 +46,7 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new_snapshot(warehouse_url: st
             in_history = set(connection.scalars(sa.text("select distinct snapshot_id from source_quality_history")))
         assert in_history == held, "no rows without their snapshot, no snapshot without its rows"
     assert acknowledged, "the last round was past the last step"
+    record_property(KILL_POINTS, steps)
 
 
 @pytest.mark.fault(33)
