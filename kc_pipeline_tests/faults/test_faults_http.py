@@ -34,6 +34,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
         pytest.param("cut-body", 2, marks=pytest.mark.fault(5)),
         pytest.param("truncated-page", 2, marks=pytest.mark.fault(6)),
         pytest.param("damaged-gzip", 2, marks=pytest.mark.fault(6)),
+        pytest.param("wrong-encoding", 2, marks=pytest.mark.fault(6)),
         pytest.param("html", 2, marks=pytest.mark.fault(9)),
     ],
 )
@@ -310,18 +311,20 @@ def test_silence_is_noticed_by_the_read_timeout(raw_server: Callable[..., RawSer
 
 
 @each_kind
+@pytest.mark.parametrize("fault", ["slow-drip", "slow-headers", "hang"])
 @pytest.mark.fault(23)
-def test_a_page_that_drips_is_ended_and_nothing_is_kept(serve: Serve, kind: str) -> None:
-    rig = serve(kind, "slow-drip=1", limits=quick_limits(attempts=1, deadline_seconds=0.3))
+def test_a_page_that_drips_is_ended_and_nothing_is_kept(serve: Serve, kind: str, fault: str) -> None:
+    rig = serve(kind, f"{fault}=1", limits=quick_limits(attempts=1, deadline_seconds=0.3))
     with pytest.raises(TransientSourceError, match=r"took more than 0\.3 s"):
         rig.pull()
     assert rig.nothing_kept()
 
 
 @each_kind
+@pytest.mark.parametrize("fault", ["slow-drip", "slow-headers", "hang"])
 @pytest.mark.fault(23)
-def test_after_a_deadline_the_next_try_has_a_fresh_connection(serve: Serve, kind: str) -> None:
-    rig = serve(kind, "slow-drip=1", limits=quick_limits(attempts=2, deadline_seconds=0.3))
+def test_after_a_deadline_the_next_try_has_a_fresh_connection(serve: Serve, kind: str, fault: str) -> None:
+    rig = serve(kind, f"{fault}=1", limits=quick_limits(attempts=2, deadline_seconds=0.3))
     assert rig.pull().row_count == ROW_COUNT
     assert len(rig.waits) == 1
 

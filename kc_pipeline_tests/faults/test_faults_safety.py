@@ -191,6 +191,14 @@ def test_the_token_goes_to_its_own_portal_alone(feed: Feeds) -> None:
 
 
 @each_kind
+@pytest.mark.fault(26)
+def test_a_token_that_the_sandbox_repeats_is_redacted(serve: Serve, kind: str) -> None:
+    rig = serve(kind, "token-echo=99")
+    with pytest.raises(TransientSourceError, match=r"cannot check X-App-Token \*\*\*"):
+        rig.pull()
+
+
+@each_kind
 @pytest.mark.parametrize("status", [302, 307])
 @pytest.mark.fault(26)
 def test_a_token_in_the_address_of_a_redirect_is_not_spread(
