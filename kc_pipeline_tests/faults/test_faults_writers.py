@@ -168,6 +168,25 @@ def steps_of(folder: Path) -> list[int]:
     return [int(step.note) for step in CaseLedger(folder / "ledger.jsonl").steps()]
 
 
+@pytest.mark.fault(33)
+def test_a_reader_of_the_lake_sees_one_version_while_others_are_written(tmp_path: Path) -> None:
+    write_versions(tmp_path, 1, 2)
+    process, seen = started(write_versions, tmp_path, 2, 30), set()
+    while process.is_alive():
+        numbers = set(Lake(tmp_path).read(TABLE)["parcel_id"].to_pylist())
+        assert len(numbers) == 1
+        seen |= numbers
+    process.join(60)
+    assert process.exitcode == 0
+    assert len(seen) > 1, "it read while it was written"
+    assert set(Lake(tmp_path).read(TABLE)["parcel_id"].to_pylist()) == {"29"}
+
+
+def write_versions(folder: Path, first: int, end: int) -> None:
+    for number in range(first, end):
+        Lake(folder).write(TABLE, places(number, 3), made_from={"number": number})
+
+
 @pytest.mark.fault(31)
 def test_a_pointer_that_another_moved_is_not_moved_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"sqlite:///{tmp_path / 'w.sqlite'}"
