@@ -4,17 +4,23 @@ import gzip
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 from fault_rig import ATTEMPTS, KINDS, ROW_COUNT, Rig, ScriptedRig, expected_ids, quick_limits
-from scripted_portal import NOW, Answer, answer_json, now
+from scripted_portal import NOW, Answer, answer_json, now, requests_data_set
 
 from kc_pipeline.extract.errors import PermanentSourceError, SourceError, TransientSourceError
 from kc_pipeline.extract.guard import Guards, Manners, PortalGuard
 from kc_pipeline.extract.http import PortalClient
+from kc_pipeline.extract.raw import RawStore
 from kc_pipeline.extract.replies import Limits
+from kc_pipeline.extract.sources import POLITE, open_sources
+from kc_pipeline.settings import load_settings
 
 Serve = Callable[..., Rig]
 Script = Callable[..., ScriptedRig]
@@ -467,3 +473,48 @@ def test_gzip_by_its_old_name_is_gzip(script: Script, kind: str) -> None:
     rig.portal.on(rig.pages, Answer(body, type=rig.media_type, headers={"Content-Encoding": "X-GZip"}))
     manifest = rig.pull(rig.held())
     assert (manifest.pages[0].encoding, rig.waits, rig.kept()) == ("gzip", [], expected_ids(kind))
+
+
+@pytest.mark.fault(3)
+def test_every_try_and_every_redirect_keeps_its_distance(script: Script) -> None:
+    rig, seconds, waits = script("soda2"), [100.0], []
+    guard = PortalGuard("p", Manners(least_seconds_between=0.5), sleep=waits.append, monotonic=lambda: seconds[0])
+    rig.portal.on("/x", answer_json({}, 503), Answer(status=302, headers={"Location": "/y"}))
+    rig.portal.on("/y", answer_json([]))
+    with PortalClient(now, limits=quick_limits(), guard=guard, sleep=lambda _: None) as client:
+        client.get(f"{rig.portal.url}/x", what="feed x")
+    assert waits == [0.5, 1.0]
+
+
+def _seen_by_a_proxy(script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, socrata_url: str) -> tuple[list[str], Guards]:
+    """Paths that a proxy of the machine was asked for by a listing of a portal, and what is known of the portals then."""
+    proxy, guards = script("soda2").portal, Guards()
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, proxy.url)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    settings = replace(load_settings({"KC_DATA_DIR": str(tmp_path)}, "sandbox"), socrata_url=socrata_url, arcgis_url=socrata_url)
+    with open_sources(settings, RawStore(tmp_path / "raw"), now, 10, lambda _: None, guards) as sources:
+        data_set = requests_data_set()
+        with suppress(SourceError):
+            sources.of(data_set).state(data_set)  # type: ignore[union-attr]
+    return [path for path, _ in proxy.seen], guards
+
+
+@pytest.mark.fault(25)
+def test_a_portal_elsewhere_is_asked_through_the_proxy_and_politely(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, guards = _seen_by_a_proxy(script, tmp_path, monkeypatch, "http://portal.example")
+    assert seen == ["/api/views/aaaa-1111.json"]
+    assert guards.of("http://portal.example")._manners == POLITE
+    assert POLITE.least_seconds_between > 0
+
+
+@pytest.mark.fault(25)
+def test_a_portal_on_this_machine_is_asked_without_the_proxy(script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    seen, _ = _seen_by_a_proxy(script, tmp_path, monkeypatch, f"http://127.0.0.1:{port}")
+    assert seen == []

@@ -194,6 +194,24 @@ def test_rows_that_never_stop_coming_or_going_keep_nothing(serve: Serve, kind: s
 
 
 @each_kind
+@pytest.mark.fault(13)
+def test_a_row_that_stands_on_two_pages_in_place_of_another_is_found_out(script: Script, kind: str) -> None:
+    """The numbers agree: as many rows as the source counts, of which one is there twice and one is not."""
+    rig = script(kind)
+    path, honest = rig.pages, rig.portal.handlers[rig.pages]
+    twice, lost = (b'"OBJECTID": 41,', b'"OBJECTID": 151,') if kind == "arcgis" else (b"row-000004", b"row-000015")
+
+    def repeating(params: dict[str, str]) -> Answer:
+        answer = honest(params)
+        return Answer(answer.body.replace(lost, twice), type=answer.type)
+
+    rig.portal.handlers[path] = repeating
+    with pytest.raises(TransientSourceError, match=r"30 rows received, 29 distinct\) after 3 pulls; fails closed"):
+        rig.pull(rig.held())
+    assert rig.nothing_kept()
+
+
+@each_kind
 @pytest.mark.fault(8)
 def test_a_count_below_zero_is_not_believed(serve: Serve, kind: str) -> None:
     rig = serve(kind, "bad-count=1")
