@@ -4,6 +4,7 @@ Layout: root/<feed>/<data set>/<partition>/<pull id>/{manifest.json, page-00000.
 place, flushed to disk, and made visible by one rename. Pull ids count up, so their order does not hang on a clock.
 """
 
+import errno
 import hashlib
 import re
 from collections.abc import Callable, Mapping
@@ -168,6 +169,7 @@ class PullWriter:
 
         Raises:
             TransientSourceError: another run committed this partition meanwhile.
+            OSError: the disk failed.
         """
         feed, data_set, partition = self._names
         latest = self._store.latest(*self._names)
@@ -192,6 +194,8 @@ class PullWriter:
         try:
             self._unfinished.put(self._folder / manifest.pull_id)
         except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
             raise TransientSourceError(f"{feed} {data_set} {partition}: another run has pulled it meanwhile ({error})") from error
         self._unfinished = None
         for folder in (self._folder.parent, self._folder.parent.parent, self._store.root):

@@ -142,10 +142,18 @@ def _verify_raw(platform: Platform) -> Iterator[tuple[str, str]]:
 
 
 def _verify_lake(platform: Platform) -> Iterator[tuple[str, str]]:
-    """Every file of every version against its seal."""
+    """Every file of every version against its seal; the versions that snapshots were made from, whose seals may be gone too."""
     for table in TABLES:
         for sentence in platform.lake.alterations(table):
             yield "lake", sentence
+    named: dict[str, int] = {}
+    for row in platform.warehouse.snapshots():
+        for table, version in row["lake_versions"].items():
+            named[table] = max(named.get(table, -1), -1 if version is None else version)
+    for table, version in sorted(named.items()):
+        newest = platform.lake.version(table) if table in TABLES else version
+        if (-1 if newest is None else newest) < version:
+            yield "lake", f"{table}: version {version}, of which a snapshot was made, is gone; restore {platform.lake.path(table)}"
     yield "", "every file of every version of the lake against its seal"
 
 
