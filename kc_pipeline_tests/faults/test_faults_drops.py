@@ -178,7 +178,9 @@ def test_a_database_that_another_has_locked_is_asked_another_time(tmp_path: Path
 def test_a_database_that_is_cut_short_keeps_nothing(tmp_path: Path, store: RawStore) -> None:
     path = tmp_path / "department.sqlite"
     with closing(_department(path)) as writer:
+        writer.execute("BEGIN")
         writer.executemany("INSERT INTO calls VALUES (?, '2026-06-02')", [(f"B{n}" * 50,) for n in range(2000)])
+        writer.execute("COMMIT")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     database = DatabaseTransport(f"sqlite:///{path}", store, now)
     with pytest.raises(TransientSourceError, match="malformed"):
