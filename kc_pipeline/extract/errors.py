@@ -34,7 +34,7 @@ class SourceError(Exception):
     def __init__(
         self, message: str, *, status: int | None = None, retry_after: float | None = None, causes: Sequence["SourceError"] = ()
     ) -> None:
-        super().__init__(redact(message))
+        super().__init__(redact(message).encode(errors="replace").decode())  # a portal's words may hold half a letter, no log can
         self.status = status
         self.retry_after = retry_after
         self.causes = tuple(causes)
