@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import pytest
 import sqlalchemy as sa
@@ -23,19 +24,27 @@ def postgres_server() -> Iterator[sa.URL]:
         with running_server() as url:
             yield url
     except NoPostgresError as error:
-        if os.environ.get("REQUIRE_PG"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+        do_without(error)
+
+
+def do_without(error: NoPostgresError) -> NoReturn:
+    """Skip a test, or fail it where REQUIRE_PG says that there must be a PostgreSQL with all that is tested."""
+    if os.environ.get("REQUIRE_PG"):
+        pytest.fail(str(error))
+    pytest.skip(str(error))
 
 
 @pytest.fixture
 def postgres_database(postgres_server: sa.URL) -> Iterator[Callable[..., str]]:
-    """Makes an empty database and returns its URL; `with_postgis=True` with the extension."""
+    """Makes an empty database and returns its URL; `with_postgis=True` with the extension, or the test is skipped as without a server."""
     made: list[str] = []
 
     def make(*, with_postgis: bool = False) -> str:
         made.append(f"kc_{os.getpid()}_{uuid.uuid4().hex[:12]}")
-        return new_database(postgres_server, made[-1], with_postgis=with_postgis)
+        try:
+            return new_database(postgres_server, made[-1], with_postgis=with_postgis)
+        except NoPostgresError as error:
+            do_without(error)
 
     yield make
     for name in made:

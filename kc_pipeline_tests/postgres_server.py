@@ -13,10 +13,11 @@ import sqlalchemy as sa
 
 _BINARIES = "/usr/lib/postgresql/*/bin"
 _OWNER = "postgres"
+POSTGIS = "postgis"
 
 
 class NoPostgresError(LookupError):
-    """There is no PostgreSQL to test on; the message says what to install."""
+    """There is no PostgreSQL to test on, or it lacks PostGIS; the message says what to install."""
 
 
 @contextmanager
@@ -52,10 +53,18 @@ def running_server() -> Iterator[sa.URL]:
 
 
 def new_database(server: sa.URL, name: str, *, with_postgis: bool) -> str:
-    """Make an empty database, with PostGIS where wanted; its URL."""
+    """Make an empty database, with PostGIS where wanted; its URL.
+
+    Raises:
+        NoPostgresError: the server has no PostGIS.
+    """
     _administer(server, f'CREATE DATABASE "{name}"')
     if with_postgis:
-        _administer(server.set(database=name), "CREATE EXTENSION postgis")
+        try:
+            _administer(server.set(database=name), f"CREATE EXTENSION {POSTGIS}")
+        except sa.exc.DBAPIError as error:
+            advice = "install it (Debian: postgresql-15-postgis-3)"
+            raise NoPostgresError(f"this PostgreSQL makes no database with PostGIS: {str(error.orig).splitlines()[0]}; {advice}") from error
     return server.set(database=name).render_as_string(hide_password=False)
 
 

@@ -23,6 +23,7 @@ from kc_pipeline.extract.transport import (
     label,
     match_fields,
     read_until_agreed,
+    whole_count,
 )
 
 _MOST_FEATURES = 10_000
@@ -187,7 +188,9 @@ class ArcgisTransport:
 
     def _count(self, data_set: DataSet) -> int:
         where = " AND ".join(_filters(data_set)) or "1=1"
-        return self._ask(data_set, "/query", {"where": where, "returnCountOnly": "true", "f": "json"}, lambda told: int(told["count"]))
+        return self._ask(
+            data_set, "/query", {"where": where, "returnCountOnly": "true", "f": "json"}, lambda told: whole_count(told["count"])
+        )
 
     def _changed_at(self, data_set: DataSet, names: list[str]) -> str | None:
         """The newest value of the field that says when a row changed; None where there is no such field or value."""
@@ -221,11 +224,17 @@ def _described(told: dict[str, Any]) -> _Described:
     declared = tuple((str(field["name"]), str(field["type"])) for field in told["fields"] or [])
     object_id = str(told["objectIdField"]) if told.get("objectIdField") else None
     edited_at = _moment((told.get("editingInfo") or {}).get("lastEditDate"))
-    return _Described(declared, bool(told.get("geometryType")), object_id, int(told.get("maxRecordCount") or 0), edited_at)
+    return _Described(declared, bool(told.get("geometryType")), object_id, max(int(told.get("maxRecordCount") or 0), 0), edited_at)
 
 
 def _moment(milliseconds: Any) -> str | None:
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC).isoformat() if milliseconds is not None else None
+    """A moment in ISO 8601, UTC; as it was told where the calendar does not reach it: it still tells a change."""
+    if milliseconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(int(milliseconds) / 1000, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return str(milliseconds)
 
 
 def _object_ids(told: Any, key_field: str) -> tuple[list[int], bool]:

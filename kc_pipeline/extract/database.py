@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.sql.elements import quoted_name
 
@@ -31,6 +33,8 @@ from kc_pipeline.extract.transport import (
     read_until_agreed,
 )
 
+_STATEMENT_SECONDS = 1200.0
+
 
 @dataclass(frozen=True)
 class Described:
@@ -50,8 +54,22 @@ class Described:
 class DatabaseTransport:
     """Tables of one database; a data set's id is a table name, with a schema in front where there is one."""
 
-    def __init__(self, url: str, store: RawStore, now: Callable[[], datetime], page_size: int = DEFAULT_PAGE_SIZE) -> None:
+    def __init__(
+        self,
+        url: str,
+        store: RawStore,
+        now: Callable[[], datetime],
+        page_size: int = DEFAULT_PAGE_SIZE,
+        statement_seconds: float = _STATEMENT_SECONDS,
+    ) -> None:
         """Prepare the connection; nothing is asked yet.
+
+        Args:
+            url: of the database, for SQLAlchemy.
+            store: where pulls are kept.
+            now: the time, UTC.
+            page_size: rows on a page.
+            statement_seconds: longest time of one statement, waiting for locks included; SQLite waits five seconds for a lock.
 
         Raises:
             PermanentSourceError: the URL cannot be used, or its driver is not installed.
@@ -62,6 +80,8 @@ class DatabaseTransport:
             self._engine = sa.create_engine(self._url)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise PermanentSourceError("KC_DEPARTMENT_DB is no usable SQLAlchemy URL, or its driver is not installed") from error
+        if self._url.get_backend_name() == "postgresql":
+            sa.event.listen(self._engine, "connect", partial(_limit_statements, seconds=statement_seconds))
 
     def close(self) -> None:
         """Close the connections."""
@@ -198,6 +218,14 @@ class DatabaseTransport:
             told = error.orig if isinstance(error, DBAPIError) else error
             message = redact(f"{label(data_set)}: the database at KC_DEPARTMENT_DB answered: {told}", self._url.password)
             raise TransientSourceError(message) from None
+
+
+def _limit_statements(connection: DBAPIConnection, _record: object, seconds: float) -> None:
+    """A table that somebody locks, or a server that is stuck, ends a statement as a deadline ends a request."""
+    cursor = connection.cursor()
+    cursor.execute(f"SET statement_timeout = {int(seconds * 1000)}")
+    cursor.close()
+    connection.commit()
 
 
 def _month(described: Described, data_set: DataSet) -> sa.ColumnElement[str]:

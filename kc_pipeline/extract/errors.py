@@ -6,7 +6,7 @@ Messages name the feed, the id, the column and the fix. No secret stands in one:
 import re
 from collections.abc import Sequence
 
-_USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
+_USER_INFO = re.compile(r"(?<=://)[^/\s]+@")
 _SECRET_PARAMETER = re.compile(
     r"(?i)([\w$]*(?:token|password|passwd|pwd|secret|api[-_]?key))([\"']?\s*(?:=|:|%3D)\s*)(?:\"[^\"]*\"|'[^']*'|[^\s&;,'\"]+)"
 )
@@ -34,7 +34,7 @@ class SourceError(Exception):
     def __init__(
         self, message: str, *, status: int | None = None, retry_after: float | None = None, causes: Sequence["SourceError"] = ()
     ) -> None:
-        super().__init__(redact(message))
+        super().__init__(redact(message).encode(errors="replace").decode())  # a portal's words may hold half a letter, no log can
         self.status = status
         self.retry_after = retry_after
         self.causes = tuple(causes)

@@ -9,7 +9,9 @@ import gzip
 import hashlib
 import io
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePath
@@ -80,24 +82,25 @@ class FileTransport:
             if not path.is_file() or path.name.startswith((".", "~")) or path.name.endswith(_UNFINISHED):
                 continue
             if not path.resolve().is_relative_to(root):
-                raise PermanentSourceError(f"{label(data_set)}: {path.name} is a link out of the drop folder; put the file itself there")
+                raise PermanentSourceError(f"{label(data_set)}: {_name(path)} is a link out of the drop folder; put the file itself there")
             if _format_of(path) is None:
                 kinds = ", ".join(FORMATS)
-                raise PermanentSourceError(f"{label(data_set)}: {path.name} cannot be read; drop it as one of {kinds} (.gz is fine)")
+                raise PermanentSourceError(f"{label(data_set)}: {_name(path)} cannot be read; drop it as one of {kinds} (.gz is fine)")
             found.append(path)
         return found
 
     def state(self, data_set: DataSet) -> str | None:
         """Names, sizes and times of the files; None where there is none."""
-        found = [(path.name, f"{path.stat().st_size} {path.stat().st_mtime_ns}") for path in self.files(data_set)]
+        with _held_still(data_set):
+            found = [(_name(path), f"{path.stat().st_size} {path.stat().st_mtime_ns}") for path in self.files(data_set)]
         return _digest(found) if found else None
 
     def survey(self, data_set: DataSet, months: Months) -> Survey | None:
-        """Digest of the files; rows are counted only where it is new."""
+        """Digest of the files; rows are counted only where it is new. None without a file: a share that is away looks like that."""
         files = self.files(data_set)
         if not files:
-            return Survey(0)
-        digest = _digest([(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files])
+            return None
+        digest = _digest([(_name(path), hashlib.sha256(self._wire(data_set, path)).hexdigest()) for path in files])
         latest = self._store.latest(data_set.feed, data_set.id, WHOLE)
         known = latest is not None and latest.changed_at == digest
         rows = latest.row_count if latest and known else sum(self._read(data_set, path).table.num_rows for path in files)
@@ -160,14 +163,34 @@ class FileTransport:
     def _read(self, data_set: DataSet, path: Path) -> Drop:
         page_format = _format_of(path) or ""
         encoding = "gzip" if path.suffix.lower() == ".gz" else "identity"
-        if path.stat().st_size > self._file_bytes:
-            raise PermanentSourceError(f"{label(data_set)}: {path.name} has more than {self._file_bytes:,} bytes; drop it in parts")
-        wire = path.read_bytes()
+        wire = self._wire(data_set, path)
         try:
             content = unpack(wire, encoding, self._file_bytes)
-            return Drop(path.name, page_format, encoding, wire, content, read_page(content, page_format))
+            return Drop(_name(path), page_format, encoding, wire, content, read_page(content, page_format))
         except (PageError, SourceError) as error:
-            raise PermanentSourceError(f"{label(data_set)}: {path.name} cannot be read ({error}); drop it again") from error
+            raise PermanentSourceError(f"{label(data_set)}: {_name(path)} cannot be read ({error}); drop it again") from error
+
+    def _wire(self, data_set: DataSet, path: Path) -> bytes:
+        """A file's bytes, never many more than may be."""
+        with _held_still(data_set), path.open("rb") as file:
+            wire = file.read(self._file_bytes + 1)
+        if len(wire) > self._file_bytes:
+            raise PermanentSourceError(f"{label(data_set)}: {_name(path)} has more than {self._file_bytes:,} bytes; drop it in parts")
+        return wire
+
+
+@contextmanager
+def _held_still(data_set: DataSet) -> Iterator[None]:
+    """Files are being read; one that is taken away or renamed meanwhile, or that a share does not give, may be there the next time."""
+    try:
+        yield
+    except OSError as error:
+        raise TransientSourceError(f"{label(data_set)}: a dropped file cannot be read now: {error}") from error
+
+
+def _name(path: Path) -> str:
+    """A file's name as text; what in it is no UTF-8 is replaced."""
+    return os.fsencode(path.name).decode(errors="replace")
 
 
 def _format_of(path: Path) -> str | None:

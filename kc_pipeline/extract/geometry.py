@@ -19,6 +19,7 @@ _POINT_FORMS = {
     "latitude first": rf'(?s)"latitude"\s*:\s*"?(?P<latitude>{_NUMBER})"?.*"longitude"\s*:\s*"?(?P<longitude>{_NUMBER})',
     "longitude first": rf'(?s)"longitude"\s*:\s*"?(?P<longitude>{_NUMBER})"?.*"latitude"\s*:\s*"?(?P<latitude>{_NUMBER})',
 }
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, shapely.errors.ShapelyError)
 _LOCATION_FIRST = ("text", "latitude first", "longitude first", "geojson", "wkt")
 _POINT_FIRST = ("wkt", "geojson", "text", "latitude first", "longitude first")
 
@@ -55,8 +56,11 @@ def read_shapes(texts: pa.ChunkedArray) -> pa.Array:
 
 
 def to_wkb(geometries: "np.ndarray[Any, np.dtype[np.object_]]") -> pa.Array:
-    """Geometries as little-endian WKB of two dimensions."""
-    return pa.array(shapely.to_wkb(shapely.force_2d(geometries), byte_order=1), pa.binary())
+    """Geometries as little-endian WKB of two dimensions; null where an ordinate is not a finite number."""
+    flat = shapely.force_2d(geometries)
+    ordinates, places = shapely.get_coordinates(flat, return_index=True)
+    flat[places[~np.isfinite(ordinates).all(axis=1)]] = None
+    return pa.array(shapely.to_wkb(flat, byte_order=1), pa.binary())
 
 
 def point_texts(shapes: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
@@ -69,7 +73,24 @@ def point_texts(shapes: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
 
 
 def esri_shapes(shapes: Sequence[Mapping[str, Any] | None]) -> pa.Array:
-    """WKB from esri JSON geometries: points, paths, rings (clockwise outer, counter-clockwise holes); null stays null."""
+    """WKB from esri JSON geometries: points, paths, rings (clockwise outer, counter-clockwise holes).
+
+    Null stays null, and a shape that cannot be read is null.
+    """
+    try:
+        return to_wkb(_esri_geometries(shapes))
+    except _UNREADABLE:  # one of them; so one by one, and it alone is lost
+        return to_wkb(np.concatenate([_esri_geometry(shape) for shape in shapes]))
+
+
+def _esri_geometry(shape: Mapping[str, Any] | None) -> Any:
+    try:
+        return _esri_geometries([shape])
+    except _UNREADABLE:
+        return np.array([None], dtype=object)
+
+
+def _esri_geometries(shapes: Sequence[Mapping[str, Any] | None]) -> Any:
     geometries = np.full(len(shapes), None, dtype=object)
     for i, shape in enumerate(shapes):
         if not shape:
@@ -77,7 +98,8 @@ def esri_shapes(shapes: Sequence[Mapping[str, Any] | None]) -> pa.Array:
         if isinstance(shape.get("x"), int | float) and isinstance(shape.get("y"), int | float):
             geometries[i] = shapely.Point(shape["x"], shape["y"])
         elif shape.get("paths"):
-            lines = [shapely.LineString(path) for path in shape["paths"] if len(path) > 1]
+            with np.errstate(invalid="ignore"):  # what is no number is told by `to_wkb`
+                lines = [shapely.LineString(path) for path in shape["paths"] if len(path) > 1]
             geometries[i] = lines[0] if len(lines) == 1 else shapely.MultiLineString(lines) if lines else None
     simple = [(i, shape["rings"][0]) for i, shape in enumerate(shapes) if shape and len(shape.get("rings") or ()) == 1]
     closed = [(i, _closed(ring)) for i, ring in simple if len(ring) > 2]
@@ -86,7 +108,7 @@ def esri_shapes(shapes: Sequence[Mapping[str, Any] | None]) -> pa.Array:
     for i, shape in enumerate(shapes):
         if shape and len(shape.get("rings") or ()) > 1:
             geometries[i] = _with_holes([_closed(ring) for ring in shape["rings"] if len(ring) > 2])
-    return to_wkb(geometries)
+    return geometries
 
 
 def _closed(ring: Sequence[Sequence[float]]) -> list[Sequence[float]]:

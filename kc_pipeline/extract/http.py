@@ -29,7 +29,7 @@ JSON = ("application/json", "application/geo+json", "text/plain", "text/json")
 CSV = ("text/csv",)
 Check = Callable[[bytes], object]
 _KEPT_HEADERS = ("content-type", "etag", "last-modified", "x-soda2-truth-last-modified", "x-soda2-secondary-last-modified")
-_TRANSIENT_STATUSES = frozenset({202, 408, 425, 429})
+_TRANSIENT_STATUSES = frozenset({408, 425, 429})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
 _FIRST_WAIT_SECONDS = 1.0
@@ -178,7 +178,7 @@ class PortalClient:
 
     def _once(self, question: _Question, accept: tuple[str, ...], check: Check | None) -> Reply:
         response, wire = self._followed(question)
-        encoding = response.headers.get("content-encoding", "identity").strip().lower() or "identity"
+        encoding = response.headers.get("content-encoding", "identity").strip().lower().removeprefix("x-") or "identity"
         if response.status_code != 200:
             raise self._refusal(response, wire, encoding)
         media_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
@@ -201,10 +201,7 @@ class PortalClient:
             response, wire = self._receive(question)
             if response.status_code not in _REDIRECTS:
                 return response, wire
-            try:
-                goal = question.url.join(response.headers.get("location", ""))
-            except httpx.InvalidURL as error:
-                raise PermanentSourceError(f"{_shown(question.url)} redirects to no address: {error}") from error
+            goal = question.url.join(response.headers.get("location", ""))
             if (goal.scheme, goal.host, goal.port) != (start.scheme, start.host, start.port):
                 shown = f"{goal.scheme}://{goal.host}"
                 raise PermanentSourceError(f"{_shown(question.url)} redirects to another host ({shown}); not followed")
@@ -240,6 +237,8 @@ class PortalClient:
                     advice = "start it with `kc sandbox serve` or `make dev`"
                     raise PermanentSourceError(f"no portal answers at {base}; {advice}") from error
                 raise TransientSourceError(f"{_shown(target)} cannot be reached: {error}") from error
+            except (httpx.InvalidURL, UnicodeError) as error:  # httpx reads the address of a redirect before it can be refused
+                raise PermanentSourceError(f"{_shown(target)} redirects to no address: {error}") from error
             except httpx.HTTPError as error:
                 raise TransientSourceError(late if watch.is_over else f"{_shown(target)}: {type(error).__name__}: {error}") from error
         if watch.is_over:
@@ -254,7 +253,7 @@ class PortalClient:
         except SourceError:
             words = ""
         message = f"{_shown(response.url)} answered HTTP {status}{': ' + words if words else ''}"
-        if status in _TRANSIENT_STATUSES or status >= 500:
+        if status in _TRANSIENT_STATUSES or status < 300 or status >= 500:
             return TransientSourceError(message, status=status, retry_after=self._retry_after(response.headers.get("retry-after")))
         return PermanentSourceError(message, status=status)
 

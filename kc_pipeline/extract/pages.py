@@ -14,12 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+import shapely
 
 from kc_pipeline.extract import geometry
 
 GEOMETRY = "(geometry)"
 _BLOCK_BYTES = 1 << 25
 _BOMS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_NO_PAGE = (
+    pa.ArrowException, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, csv.Error,
+    shapely.errors.ShapelyError,
+)  # fmt: skip
 
 
 class PageError(ValueError):
@@ -34,7 +39,7 @@ def read_page(content: bytes, page_format: str) -> pa.Table:
     """
     try:
         return _READERS[page_format](content)
-    except (pa.ArrowException, ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error) as error:
+    except _NO_PAGE as error:
         raise PageError(f"not a readable {page_format} page: {error}") from error
 
 
@@ -95,10 +100,17 @@ def _ends_within_quotes(content: bytes) -> bool:
 
 
 def as_utf8(content: bytes) -> bytes:
-    """Text as UTF-8; what is neither UTF-8 nor UTF-16 with a mark is taken for Windows-1252, as spreadsheets write it."""
+    """Text as UTF-8; what is neither UTF-8 nor UTF-16 with a mark is taken for Windows-1252, as spreadsheets write it.
+
+    Raises:
+        PageError: text with a mark of UTF-16 is none, or is cut within a letter.
+    """
     for mark, encoding in _BOMS:
         if content.startswith(mark):
-            return content.decode(encoding).encode()
+            try:
+                return content.decode(encoding).encode()
+            except UnicodeDecodeError as error:
+                raise PageError(f"the text is no {encoding}: {error}") from error
     try:
         content.decode()
     except UnicodeDecodeError:
@@ -131,29 +143,36 @@ def read_records(content: bytes) -> list[dict[str, Any]]:
 def text_table(records: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Records as text columns, in the order in which their names first appear."""
     names = dict.fromkeys(name for record in records for name in record)
-    return pa.table({name: _text_column([record.get(name) for record in records]) for name in names})
+    return pa.table({_encodable(name): _text_column([record.get(name) for record in records]) for name in names})
 
 
 def _text_column(values: list[Any]) -> pa.Array:
     """Values as text, like `as_text`; at once where all of them are text or missing, as most columns are."""
     try:
         column = pa.array(values, pa.string())
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
         return pa.array([as_text(value) for value in values], pa.string())
     return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
 
 
 def as_text(value: object) -> str | None:
-    """A value as text: numbers as written, true and false, anything nested as JSON; null and '' are null."""
+    """A value as text: numbers as written, true and false, anything nested as JSON; null and '' are null.
+
+    Half a letter, which JSON can escape and no text can hold, becomes U+FFFD.
+    """
     if value is None or value == "":
         return None
     if isinstance(value, str):
-        return value
+        return _encodable(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list):
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        return _encodable(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
     return repr(value) if isinstance(value, int | float) else str(value)
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _read_json(content: bytes) -> pa.Table:

@@ -4,6 +4,7 @@ Layout: root/<feed>/<data set>/<partition>/<pull id>/{manifest.json, page-00000.
 place, flushed to disk, and made visible by one rename. Pull ids count up, so their order does not hang on a clock.
 """
 
+import errno
 import hashlib
 import re
 from collections.abc import Callable, Mapping
@@ -52,9 +53,13 @@ class RawStore:
 
     def latest_of_feed(self, feed: str) -> list[Manifest]:
         """The newest pull of each partition of each data set of a feed, by data set and partition."""
-        places = [partition for data_set in _entries(self.root / safe_name(feed)) for partition in _entries(data_set)]
-        newest = [_read_manifest(folders[-1]) for place in places if (folders := _pull_folders(place))]
+        newest = [manifest for place in self.places(feed) if (manifest := self.latest(feed, *place))]
         return sorted(newest, key=lambda manifest: (manifest.data_set, manifest.partition))
+
+    def places(self, feed: str) -> list[tuple[str, str]]:
+        """Data set and partition, as their folders are called, of everything of a feed that was pulled at least once."""
+        folders = [partition for data_set in _entries(self.root / safe_name(feed)) for partition in _entries(data_set)]
+        return [(folder.parent.name, folder.name) for folder in folders if _pull_folders(folder)]
 
     def begin(self, feed: str, data_set: str, partition: str) -> "PullWriter":
         """A writer for the next pull of a partition; use it in a `with`."""
@@ -164,6 +169,7 @@ class PullWriter:
 
         Raises:
             TransientSourceError: another run committed this partition meanwhile.
+            OSError: the disk failed.
         """
         feed, data_set, partition = self._names
         latest = self._store.latest(*self._names)
@@ -188,6 +194,8 @@ class PullWriter:
         try:
             self._unfinished.put(self._folder / manifest.pull_id)
         except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
             raise TransientSourceError(f"{feed} {data_set} {partition}: another run has pulled it meanwhile ({error})") from error
         self._unfinished = None
         for folder in (self._folder.parent, self._folder.parent.parent, self._store.root):

@@ -240,14 +240,17 @@ def why_to_pull(partition: str, held: Held, latest: Manifest | None, open_from: 
 
 
 def newest(moments: Sequence[str | None]) -> str | None:
-    """The latest of some moments, UTC, ISO 8601; without a zone they are Kansas City's; digests of files are passed over."""
+    """The latest of some moments, UTC, ISO 8601; without a zone they are Kansas City's.
+
+    Digests of files are passed over, and so are moments in whose year UTC cannot be reckoned.
+    """
     read = []
     for moment in moments:
         try:
             told = datetime.fromisoformat(moment or "")
-        except ValueError:
+            read.append((told if told.tzinfo else told.replace(tzinfo=CITY_ZONE)).astimezone(UTC))
+        except (ValueError, OverflowError):
             continue
-        read.append((told if told.tzinfo else told.replace(tzinfo=CITY_ZONE)).astimezone(UTC))
     return max(read).isoformat() if read else None
 
 

@@ -31,6 +31,7 @@ from kc_pipeline.extract.transport import (
     label,
     match_fields,
     read_until_agreed,
+    whole_count,
 )
 
 _MOST_MONTHS = 50_000
@@ -204,7 +205,7 @@ class SocrataTransport:
         """The portal's own count and newest change of some rows."""
         select = ("count(*) as row_count", f"max({data_set.updated_field}) as changed_at")
         for row in self._soda.rows(Ask(data_set.id, select, where), label(data_set)):
-            return Held(_whole(row.get("row_count"), data_set), row.get("changed_at") or metadata.rows_updated_at)
+            return Held(_whole(row.get("row_count"), data_set), _said(row) or metadata.rows_updated_at)
         raise TransientSourceError(f"{label(data_set)}: the portal gave no count")
 
 
@@ -217,14 +218,16 @@ def _declared(told: Any) -> tuple[tuple[tuple[str, str], ...], str | None]:
 
 def _months(told: list[dict[str, Any]], data_set: DataSet) -> list[tuple[str | None, int, str | None]]:
     """Month, count and newest change of each row of a survey."""
-    return [
-        (str(row["month"])[:7] if row.get("month") else None, _whole(row.get("row_count"), data_set), row.get("changed_at")) for row in told
-    ]
+    return [(str(row["month"])[:7] if row.get("month") else None, _whole(row.get("row_count"), data_set), _said(row)) for row in told]
+
+
+def _said(row: dict[str, Any]) -> str | None:
+    return str(row["changed_at"]) if row.get("changed_at") else None
 
 
 def _whole(value: object, data_set: DataSet) -> int:
     try:
-        return int(str(value))
+        return whole_count(value)
     except ValueError:
         raise TransientSourceError(f"{label(data_set)}: the portal gave {value!r} as a count") from None
 

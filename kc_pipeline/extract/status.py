@@ -20,8 +20,17 @@ def note_failure(raw_dir: Path, feed: str, message: str, at: datetime) -> None:
 
 def read_failures(raw_dir: Path) -> dict[str, str]:
     """Feeds whose last refresh failed, with the message."""
-    notes = {path.parent.name: json.loads(path.read_text()) for path in sorted(raw_dir.glob(f"*/{_FILE}"))}
+    notes = {path.parent.name: _read(path) for path in sorted(raw_dir.glob(f"*/{_FILE}"))}
     return {feed: str(note["message"]) for feed, note in notes.items() if not note["ok"]}
+
+
+def _read(path: Path) -> dict[str, object]:
+    """A note; one that a failing disk left unreadable says that nothing is known."""
+    try:
+        note = json.loads(path.read_text())
+        return {"ok": bool(note["ok"]), "message": note["message"]}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {"ok": False, "message": "how its last refresh went cannot be read; refresh it again"}
 
 
 def _write(folder: Path, note: dict[str, object]) -> None:

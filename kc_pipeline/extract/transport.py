@@ -118,6 +118,18 @@ def read_until_agreed(what: str, writer: PullWriter, held: Held, ask: Callable[[
     raise TransientSourceError(f"{what}: the count does not agree ({seen}) after {PULL_ATTEMPTS} pulls; fails closed")
 
 
+def whole_count(value: object) -> int:
+    """A count as a source writes it.
+
+    Raises:
+        ValueError: it is no whole number, or below zero.
+    """
+    count = int(str(value))
+    if count < 0:
+        raise ValueError(f"{value!r} is no count")
+    return count
+
+
 def next_month(month: str) -> str:
     """The month after a month."""
     year, number = int(month[:4]), int(month[5:])

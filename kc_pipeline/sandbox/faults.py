@@ -20,7 +20,7 @@ class Fault:
     """One misbehaviour.
 
     Attributes:
-        argument: what stands behind the equals sign: 'N', 'ROWS', 'ID', 'FIELD', or nothing.
+        argument: what stands behind the equals sign: 'N', 'ROWS', 'PERCENT', 'ID', 'FIELD', or nothing.
         description: one line for people.
     """
 
@@ -42,9 +42,18 @@ FAULTS: Mapping[str, Fault] = {
     "damaged-gzip": Fault("N", "the next N pages: damaged compression"),
     "gzip-bomb": Fault("N", "the next N pages: 1 MB that unpacks to 1 GiB"),
     "slow-drip": Fault("N", "the next N pages: a byte at a time"),
+    "slow-headers": Fault("N", "the next N pages: headers without end"),
+    "hang": Fault("N", "the next N pages: silence, connection open"),
+    "wrong-encoding": Fault("N", "the next N pages: called gzip, and not packed"),
+    "token-echo": Fault("N", "the next N pages: HTTP 500 that repeats the token"),
     "redirect": Fault("N", "the next N pages: redirect to a private address"),
     "early-empty": Fault("N", "the next N pages: no rows"),
     "moving-count": Fault("N", "the next N counts: each another number"),
+    "bad-count": Fault("N", "the next N counts: below zero"),
+    "rows-come": Fault("N", "the next N pages: with each, an early row comes"),
+    "rows-go": Fault("N", "the next N pages: with each, an early row goes"),
+    "lost-rows": Fault("PERCENT", "so much of every data set is not there"),
+    "touched-rows": Fault("", "every :updated_at is new, as after a full replace"),
     "short-pages": Fault("ROWS", "every page: at most so many rows"),
     "repeat-pages": Fault("", "every page: the first one again"),
     "no-id-compare": Fault("", "filters that compare :id are refused"),
@@ -64,10 +73,12 @@ class Faults:
     Attributes:
         left: name -> how many pages or times are left, or the number that always holds.
         named: name -> the data sets or fields that it befalls.
+        gone: rows that went with the pages so far.
     """
 
     left: dict[str, int] = field(default_factory=dict)
     named: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    gone: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @classmethod
@@ -105,6 +116,11 @@ class Faults:
             left = self.left.get(name, 0)
             self.left[name] = max(left - 1, 0)
         return left
+
+    def turn_page(self) -> None:
+        """A page was read: rows come and go."""
+        self.taken("rows-come")
+        self.gone += self.strikes("rows-go")
 
     def befalls(self, name: str, subject: str) -> bool:
         """Whether a fault is meant for this data set or field."""

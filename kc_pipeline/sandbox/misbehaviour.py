@@ -10,10 +10,12 @@ from email.utils import format_datetime
 from functools import cache
 
 from kc_pipeline.sandbox.faults import Faults
+from kc_pipeline.sandbox.records import DataSetInfo
 
 _BOMB_BYTES = 1 << 30
 _CHUNK = 1 << 24
 _DRIP_SECONDS = 0.02
+_TOUCHED_AT = "2099-01-01T00:00:00.000Z"
 _PRIVATE = "http://10.0.0.1/elsewhere"
 
 
@@ -52,6 +54,21 @@ def wrong_answer(faults: Faults, now: datetime | None = None) -> Wrong | None:
         if faults.strikes(name):
             return answer
     return Wrong(200, "", gzip_bomb(), {"Content-Encoding": "gzip"}) if faults.strikes("gzip-bomb") else None
+
+
+def changed_rows(faults: Faults, info: DataSetInfo) -> str | None:
+    """SQL that puts a view of a data set's rows before its table, for one connection; None where no fault changes them."""
+    hidden, lost = faults.number("rows-come") + faults.gone, faults.number("lost-rows")
+    is_touched = bool(faults.number("touched-rows"))
+    if not (hidden or lost or is_touched):
+        return None
+    columns = [
+        f"'{_TOUCHED_AT}' AS c{place}" if is_touched and column.field_name == ":updated_at" else f"c{place}"
+        for place, column in enumerate(info.stored_columns)
+    ]
+    rows = f"main.{info.table_name}"
+    kept = f"rowid % 100 >= {lost} AND rowid NOT IN (SELECT rowid FROM {rows} ORDER BY rowid LIMIT {hidden})"  # noqa: S608 - numbers
+    return f"CREATE TEMP VIEW {info.table_name} AS SELECT {', '.join(columns)} FROM {rows} WHERE {kept}"  # noqa: S608 - our own names
 
 
 def spoilt(faults: Faults, body: bytes) -> bytes:

@@ -20,12 +20,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from kc_pipeline.sandbox.faults import Faults
 from kc_pipeline.sandbox.layers import MAX_RECORD_COUNT, LayerError, describe_layer, query_layer
-from kc_pipeline.sandbox.misbehaviour import drips, pause, spoilt, wrong_answer
+from kc_pipeline.sandbox.misbehaviour import changed_rows, drips, pause, spoilt, wrong_answer
 from kc_pipeline.sandbox.pages import csv_page, json_page
 from kc_pipeline.sandbox.query import DEFAULT_LIMIT, MALFORMED, Query, QueryError, add_functions, translate_soda
 from kc_pipeline.sandbox.records import DataSetInfo, RecordStore
 from kc_pipeline.sandbox.soda3 import read_request
 
+MOST_PAUSES = 10_000
 _WIRE_TYPES = {"calendar_date": "floating_timestamp"}
 _ARGUMENTS = frozenset({"$select", "$where", "$group", "$order", "$limit", "$offset", "$$app_token"})
 _JSON = "application/json;charset=utf-8"
@@ -181,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
             rows: list[tuple[Any, ...]] = []
         else:
             try:
-                with self._connection() as connection:
+                with self._connection(info) as connection:
                     rows = connection.execute(query.sql, query.values).fetchall()
             except sqlite3.Error as error:
                 self._send_json({"message": f"Could not parse SoQL query: {error}", "errorCode": MALFORMED, "data": {}}, 400)
@@ -189,6 +190,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_rows(info, query, rows if "$group" in arguments else self._moved(query, rows), form)
 
     def _send_rows(self, info: DataSetInfo, query: Query, rows: list[tuple[Any, ...]], form: str) -> None:
+        if query.is_page:
+            self.faults.turn_page()
         body = csv_page(query, rows) if form == "csv" else json_page(query, rows)
         headers = {
             "X-SODA2-Fields": json.dumps([o.field_name for o in query.outputs]),
@@ -201,6 +204,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Counts, more than there are where a fault says so."""
         if not any(output.field_name.endswith("count") for output in query.outputs):
             return rows
+        if self.faults.strikes("bad-count"):
+            return [tuple(-1 if isinstance(value, int) else value for value in row) for row in rows]
         more = self.faults.taken("moving-count")
         return [tuple(value + more if isinstance(value, int) else value for value in row) for row in rows]
 
@@ -221,13 +226,15 @@ class _Handler(BaseHTTPRequestHandler):
         if self.faults.number("repeat-pages"):
             arguments = {**arguments, "where": _ID_FILTER.sub("", arguments.get("where", ""))}
         try:
-            with self._connection() as connection:
+            with self._connection(info) as connection:
                 answer = query_layer(info, connection, self._shortened(arguments, "resultRecordCount", MAX_RECORD_COUNT))
         except (LayerError, ValueError, sqlite3.Error) as error:
             self._send_json({"error": {"code": 400, "message": "Unable to perform query.", "details": [str(error)]}})
             return
-        if not is_page:
-            answer = {"count": answer["count"] + self.faults.taken("moving-count")}
+        if is_page:
+            self.faults.turn_page()
+        else:
+            answer = {"count": -1 if self.faults.strikes("bad-count") else answer["count"] + self.faults.taken("moving-count")}
         if answer.get("features") and self.faults.strikes("early-empty"):
             more = {"exceededTransferLimit": True}
             answer = {**answer, "features": [], **({"properties": more} if "type" in answer else more)}
@@ -243,6 +250,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _misbehave(self) -> bool:
         """Answer wrongly if a fault strikes; whether it did."""
+        if self.faults.strikes("hang"):
+            self._drag(b"")
+            return True
+        if self.faults.strikes("slow-headers"):
+            self._drag(b"x")
+            return True
+        if self.faults.strikes("token-echo"):
+            self._send_json({"error": True, "message": f"cannot check X-App-Token {self.headers.get('X-App-Token')}"}, 500)
+            return True
         wrong = wrong_answer(self.faults)
         if wrong is None:
             return False
@@ -253,10 +269,26 @@ class _Handler(BaseHTTPRequestHandler):
         self._write(wrong.body, wrong.media_type or (_CSV if csv_asked else _JSON), wrong.status, wrong.headers)
         return True
 
+    def _drag(self, more: bytes) -> None:
+        """Begin to answer and never end: nothing at all, or a header of these bytes; until the client goes, or for some minutes."""
+        self.close_connection = True
+        if more:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        for _ in range(MOST_PAUSES):
+            pause()
+            self.connection.setblocking(False)
+            with suppress(BlockingIOError):
+                if not self.connection.recv(1, socket.MSG_PEEK):
+                    return
+            self.connection.setblocking(True)
+            self.wfile.write(more)
+
     @contextmanager
-    def _connection(self) -> Iterator[Any]:
+    def _connection(self, info: DataSetInfo) -> Iterator[Any]:
         with self.store.reading() as connection:
             add_functions(connection)
+            if view := changed_rows(self.faults, info):
+                connection.execute(view)
             yield connection
 
     def _send_json(self, answer: object, status: int = 200, headers: dict[str, str] | None = None) -> None:
@@ -269,7 +301,9 @@ class _Handler(BaseHTTPRequestHandler):
             body = spoilt(self.faults, body)
         coding = {}
         damaged = may_break and self.faults.strikes("damaged-gzip")
-        if damaged or ("gzip" in self.headers.get("Accept-Encoding", "") and len(body) > 1000):
+        if may_break and self.faults.strikes("wrong-encoding"):
+            coding = {"Content-Encoding": "gzip"}
+        elif damaged or ("gzip" in self.headers.get("Accept-Encoding", "") and len(body) > 1000):
             body, coding = gzip.compress(body, 1, mtime=0), {"Content-Encoding": "gzip"}
         if damaged:
             body = body[: len(body) // 2] + b"\0" * 8

@@ -10,6 +10,8 @@ from kc_pipeline.transform.ledger import Ledger, provenance
 from kc_pipeline.transform.locations import clean_addresses, clean_parcel_ids, clean_positions
 from kc_pipeline.transform.result import CleanResult
 
+_NO_HOUSE_NUMBER = 1e9
+
 
 def clean_parcels(raw: pa.Table) -> CleanResult:
     """Clean parcels: one row per KIVA PIN, whatever number of data sets or shapes name it.
@@ -71,6 +73,7 @@ def clean_streets(raw: pa.Table) -> CleanResult:
     rows = ledger.usable
     record_id = "streets:" + rows["row_id"]
     numbers = rows[["from_number", "to_number"]].apply(pd.to_numeric, errors="coerce").astype(float)
+    numbers = numbers.where(numbers.abs() < _NO_HOUSE_NUMBER)
     streets = pd.DataFrame(
         {
             "record_id": record_id,

@@ -36,7 +36,7 @@ def clean(raw: pa.Table) -> CleanResult:
 def _count(texts: pd.Series) -> pd.Series:
     """Whole numbers; anything else, and anything below zero, is not known."""
     numbers = pd.to_numeric(texts, errors="coerce").astype(float)
-    return numbers.where((numbers >= 0) & (numbers % 1 == 0)).astype("Int64")
+    return numbers.where((numbers >= 0) & (numbers < 1e9) & (numbers % 1 == 0)).astype("Int64")
 
 
 def _in_text(texts: pd.Series, count: Callable[[str], int | None]) -> pd.Series:

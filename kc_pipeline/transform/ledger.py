@@ -18,7 +18,7 @@ from kc_pipeline.catalog.tables import PROVENANCE, TABLES
 from kc_pipeline.transform.result import CleanResult, ReconciliationError
 
 # Raise it whenever the same raw rows would give other clean rows: every month is then cleaned again.
-CODE_VERSION = "7"
+CODE_VERSION = "8"
 
 _NOT_CONTENT = (*PROVENANCE, "available_date", "row_hash")
 _UNIT_SEPARATOR, _NULL = "\x1f", "\x00"
@@ -29,7 +29,8 @@ class Ledger:
 
     Attributes:
         feed: name of the feed.
-        rows: every raw row, texts trimmed, empty texts missing, columns a source lacks added as missing.
+        rows: every raw row, texts trimmed and without NUL (PostgreSQL cannot hold it), empty texts missing, columns a source lacks
+            added as missing.
     """
 
     def __init__(self, feed: str, raw: pa.Table) -> None:
@@ -44,7 +45,7 @@ class Ledger:
             if name not in frame:
                 frame[name] = pd.Series(None, index=frame.index, dtype="object" if name == "geometry" else "str")
             elif name != "geometry":
-                text = frame[name].astype("str").str.strip()
+                text = frame[name].astype("str").str.replace("\0", "", regex=False).str.strip()
                 frame[name] = text.mask(text == "")
         self.rows = frame
         self._fields = fields

@@ -24,6 +24,7 @@ _CLOCK_FORMS = (
     (r"\d{1,2}:\d{2} ?[AP]M", "%I:%M %p"),
 )
 _WITH_OFFSET = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?[+-]\d{2}(?::?\d{2})?"
+_LAST_DAY = pd.Timestamp("9999-12-31")  # the day on which UTC runs out of years
 _EPOCH_MILLISECONDS = r"-?\d{11,13}"
 
 
@@ -67,7 +68,8 @@ def clock_status(local: pd.Series, has_clock: pd.Series | None = None) -> pd.Dat
     Returns:
         Frame with reported_utc (missing unless exact) and reported_clock ('exact', 'fold', 'gap', 'date_only').
     """
-    known = (local != local.dt.normalize()) if has_clock is None else has_clock
+    known = ((local != local.dt.normalize()) if has_clock is None else has_clock) & (local < _LAST_DAY)
+    local = local.where(local < _LAST_DAY)
     utc = local.dt.tz_localize(TIME_ZONE, ambiguous="NaT", nonexistent="NaT")
     unambiguous = local.dt.tz_localize(TIME_ZONE, ambiguous=[True] * len(local), nonexistent="NaT")
     status = pd.Series("exact", index=local.index, dtype="str")
@@ -90,7 +92,7 @@ def time_of_day(clocks: pd.Series) -> pd.Series:
 
 
 def _to_local(moments: pd.Series) -> pd.Series:
-    return moments.dt.tz_convert(TIME_ZONE).dt.tz_localize(None).astype("datetime64[us]")
+    return moments.where(moments < _LAST_DAY.tz_localize("UTC")).dt.tz_convert(TIME_ZONE).dt.tz_localize(None).astype("datetime64[us]")
 
 
 def _look_up(texts: pd.Series, distinct: pd.Series, values: pd.Series) -> pd.Series:

@@ -24,7 +24,7 @@ def test_a_later_run_asks_no_geometry_and_writes_the_same_ledger(
 
     shutil.rmtree(lake.path("core/event_attribution"))
     with monkeypatch.context() as patched:
-        patched.setattr(locations, "_place", placed_again)
+        patched.setattr(locations.Locations, "_place", placed_again)
         attribution.attribute_events(platform(tmp_path / "copy"))
     key = [("event_id", "ascending"), ("business_parcel_id", "ascending")]
     lake = platform(tmp_path / "copy").lake

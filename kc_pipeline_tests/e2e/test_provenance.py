@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,6 +103,22 @@ def lose_page(folder: Path) -> Path:
     return page
 
 
+def lose_pull(folder: Path) -> Path:
+    """The newest of a partition, so that no later manifest names it."""
+    shutil.rmtree(pull := a_page(folder).parent)
+    return pull
+
+
+def lose_partition(folder: Path) -> Path:
+    shutil.rmtree((pull := a_page(folder).parent).parent)
+    return pull
+
+
+def break_manifest(folder: Path) -> Path:
+    (manifest := a_page(folder).with_name("manifest.json")).write_text("{")
+    return manifest
+
+
 def alter_lake_file(folder: Path) -> Path:
     flip_a_byte(path := next((folder / "sandbox" / "lake" / "clean" / "calls_911").rglob("*.parquet")))
     return path
@@ -131,7 +148,19 @@ def alter_warehouse(folder: Path) -> str:
 @pytest.mark.fault(38)
 @pytest.mark.parametrize(
     "forgery",
-    [alter_page, alter_page_and_manifest, lose_page, alter_lake_file, lose_lake_file, alter_log, lose_seal, alter_warehouse],
+    [
+        alter_page,
+        alter_page_and_manifest,
+        lose_page,
+        lose_pull,
+        lose_partition,
+        break_manifest,
+        alter_lake_file,
+        lose_lake_file,
+        alter_log,
+        lose_seal,
+        alter_warehouse,
+    ],
 )
 def test_whatever_was_altered_is_named_and_nothing_else(copied_city: Path, forgery: Callable[[Path], object]) -> None:
     named = str(forgery(copied_city))
@@ -139,6 +168,15 @@ def test_whatever_was_altered_is_named_and_nothing_else(copied_city: Path, forge
     assert found
     assert any(named in sentence for sentence in found), found
     assert len(found) <= 2
+
+
+@pytest.mark.fault(38)
+def test_a_manifest_that_cannot_be_read_hides_nothing_else(copied_city: Path) -> None:
+    pages = sorted((copied_city / "sandbox" / "raw" / "calls_911").rglob("page-*"))
+    pages[0].with_name("manifest.json").write_text("{")
+    flip_a_byte(pages[-1])
+    found = altered(copied_city)
+    assert [any(str(path) in sentence for sentence in found) for path in (pages[0].with_name("manifest.json"), pages[-1])] == [True, True]
 
 
 @pytest.mark.fault(39)

@@ -29,6 +29,26 @@ def test_what_ran_can_be_looked_at_and_nothing_can_be_wiped(served: str) -> None
 
 
 @pytest.mark.fault(40)
+@pytest.mark.parametrize(
+    "mutation",
+    [
+        (
+            'launchRun(executionParams: {selector: {repositoryLocationName: "kc_pipeline.definitions", repositoryName: "__repository__", '
+            'jobName: "__ASSET_JOB"}, mode: "default"})'
+        ),
+        'terminateRun(runId: "x")',
+        'deletePipelineRun(runId: "x")',
+        'reportRunlessAssetEvents(eventParams: {eventType: ASSET_MATERIALIZATION, assetKey: {path: ["marts", "business_risk"]}})',
+        "reloadWorkspace",
+    ],
+    ids=["launch", "terminate", "delete", "report", "reload"],
+)
+def test_nothing_can_be_launched_ended_or_claimed(served: str, mutation: str) -> None:
+    name = mutation.partition("(")[0]
+    assert ask(served, f"mutation {{ {mutation} {{ __typename }} }}")["data"][name]["__typename"] == "UnauthorizedError"
+
+
+@pytest.mark.fault(40)
 def test_what_the_tables_rest_on_is_told_without_dagsters_records(finished_run: tuple[Path, str], tmp_path: Path) -> None:
     folder = copied(finished_run[0], tmp_path / "copy")
     shutil.rmtree(folder / "sandbox" / "dagster")

@@ -6,14 +6,17 @@ python -m pytest kc_pipeline_tests -m fault --fault-table docs/faults.md
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from fault_rows import ROWS
 
 HEADER = "| row | fault | what happens | tests | passed |"
-_PROPERTY = "fault"
+KILL_POINTS, MACHINE = "kill points", "state machine"  # what tests tell of themselves by `record_property`
+_PROPERTY, _LAW = "fault", "law"
+_FIGURES = "In this run: {} kill points gone through, {} hypothesis properties, {} state machines."
 _ABOUT = """# Faults, and what happens then
 
 Each row is provoked for real, against servers on this machine, files and clocks; no part of the extraction is replaced.
@@ -47,8 +50,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Note the rows of each test where reports carry them, from other processes too; write the counts where they are wanted."""
     for item in items:
         item.user_properties += [(_PROPERTY, row) for row in rows_of(item)]
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.user_properties.append((_LAW, item.nodeid.partition("[")[0]))
     if path := config.getoption("--fault-counts"):
         path.write_text(json.dumps(Counter(row for item in items for row in rows_of(item))))
+
+
+class Figures(NamedTuple):
+    """What the passed tests of a run went through: processes killed at a step, laws over drawn examples, state machines."""
+
+    kill_points: int
+    properties: int
+    machines: int
 
 
 class Recorder:
@@ -58,19 +71,30 @@ class Recorder:
         self._path = path
         self._outcomes: dict[str, bool] = {}
         self._rows: dict[str, list[int]] = {}
+        self._kill_points = 0
+        self._named: dict[str, set[str]] = {_LAW: set(), MACHINE: set()}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A test passed if none of its three phases failed or was skipped."""
         if rows := [int(str(row)) for name, row in report.user_properties if name == _PROPERTY]:
             self._rows[report.nodeid] = rows
             self._outcomes[report.nodeid] = self._outcomes.get(report.nodeid, True) and report.passed
+            if report.when == "teardown" and self._outcomes[report.nodeid]:
+                self._note(report.user_properties)
+
+    def _note(self, properties: Sequence[tuple[str, object]]) -> None:
+        for name, value in properties:
+            if name == KILL_POINTS:
+                self._kill_points += int(str(value))
+            elif name in self._named:
+                self._named[name].add(str(value))
 
     def pytest_sessionfinish(self) -> None:
         """Write the table."""
         tests = Counter(row for rows in self._rows.values() for row in rows)
         passed = Counter(row for test, rows in self._rows.items() for row in rows if self._outcomes[test])
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text(table(tests, passed))
+        self._path.write_text(table(tests, passed, Figures(self._kill_points, len(self._named[_LAW]), len(self._named[MACHINE]))))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -80,15 +104,21 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Recorder(path), "fault-recorder")
 
 
-def table(tests: Mapping[int, int], passed: Mapping[int, int]) -> str:
-    """The page: one line per row of the matrix."""
+def table(tests: Mapping[int, int], passed: Mapping[int, int], figures: Figures) -> str:
+    """The page: the figures of a run, and one line per row of the matrix."""
     lines = [
         f"| {number} | {row.fault} | {row.outcome} | {tests.get(number, 0)} | {passed.get(number, 0)} |" for number, row in ROWS.items()
     ]
-    return "\n".join([_ABOUT, HEADER, "|--:|---|---|--:|--:|", *lines]) + "\n"
+    return "\n".join([_ABOUT, _FIGURES.format(*figures), "", HEADER, "|--:|---|---|--:|--:|", *lines]) + "\n"
 
 
 def counted(path: Path) -> dict[int, tuple[str, str, int, int]]:
     """Row -> fault, what happens, tests and passed tests, of a table that was written."""
     cells = [line.strip("| ").split(" | ") for line in path.read_text().splitlines() if re.match(r"\| \d", line)]
     return {int(number): (fault, outcome, int(tests), int(passed)) for number, fault, outcome, tests, passed in cells}
+
+
+def figures_of(path: Path) -> Figures:
+    """The figures of a table that was written."""
+    found = re.search(_FIGURES.replace("{}", r"(\d+)"), path.read_text())
+    return Figures(*map(int, found.groups())) if found else Figures(0, 0, 0)

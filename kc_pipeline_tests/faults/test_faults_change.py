@@ -1,13 +1,15 @@
 """Rows that come late, are corrected, go, or are published anew: rows 15 to 18; outages of a whole refresh: row 2."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
+from datetime import timedelta
 from pathlib import Path
 
+import fault_feeds
 import pyarrow as pa
 import pytest
 from fault_feeds import HISTORY, NEWER, OLD, FeedRig
-from fault_rig import KINDS, SODA
+from fault_rig import KINDS, SODA, Rig
 from scripted_portal import REQUEST_COLUMNS, FakeSocrata, answer_json, now, requests_data_set
 
 from kc_pipeline.catalog.sources import FEEDS, DataSet, Transport
@@ -246,6 +248,42 @@ def test_a_row_that_comes_during_a_refresh_is_in_it(feed: Feeds, kind: str) -> N
     refresh = rig.refresh()
     assert refresh.totals["aaaa-1111"].total == 14
     assert rig.ids() == rig.source_ids()
+
+
+@each_kind
+@pytest.mark.fault(37)
+def test_pulls_by_a_clock_that_was_set_back_stay_in_order(feed: Feeds, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = feed(kind)
+    rig.refresh()
+    rig.fake.rows.append(rig.row(50, "2026-05"))
+    monkeypatch.setattr(fault_feeds, "now", lambda: now() - timedelta(days=3))
+    rig.refresh()
+    assert rig.ids() == rig.source_ids()
+    assert len(rig.versions()) == 2
+
+
+@each_kind
+@pytest.mark.fault(37)
+def test_a_clock_that_was_set_back_beyond_a_month_loses_nothing_and_doubles_nothing(
+    feed: Feeds, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = feed(kind)
+    rig.refresh()
+    with monkeypatch.context() as patched:
+        patched.setattr(fault_feeds, "now", lambda: now() - timedelta(days=40))
+        with pytest.raises(TransientSourceError, match="fails closed") if kind != "arcgis" else nullcontext():
+            rig.refresh()
+        assert rig.ids() >= rig.source_ids()
+    rig.refresh()
+    assert sorted(row["row_id"] for row in rig.current()) == sorted(rig.source_ids())
+
+
+@pytest.mark.parametrize("kind", SODA)
+@pytest.mark.fault(18)
+def test_a_full_replace_by_the_sandbox_is_read_again_and_says_the_same(serve: Callable[..., Rig], kind: str) -> None:
+    first, again = serve(kind).pull(), serve(kind, "touched-rows").pull()
+    assert (first.changed_at != again.changed_at, again.pull_id) == (True, "000002")
+    assert first.content_sha256() == again.content_sha256()
 
 
 @pytest.mark.parametrize("ending", ["csv", "json", "jsonl"])

@@ -4,17 +4,23 @@ import gzip
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 from fault_rig import ATTEMPTS, KINDS, ROW_COUNT, Rig, ScriptedRig, expected_ids, quick_limits
-from scripted_portal import NOW, Answer, answer_json, now
+from scripted_portal import NOW, Answer, answer_json, now, requests_data_set
 
 from kc_pipeline.extract.errors import PermanentSourceError, SourceError, TransientSourceError
 from kc_pipeline.extract.guard import Guards, Manners, PortalGuard
 from kc_pipeline.extract.http import PortalClient
+from kc_pipeline.extract.raw import RawStore
 from kc_pipeline.extract.replies import Limits
+from kc_pipeline.extract.sources import POLITE, open_sources
+from kc_pipeline.settings import load_settings
 
 Serve = Callable[..., Rig]
 Script = Callable[..., ScriptedRig]
@@ -34,6 +40,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
         pytest.param("cut-body", 2, marks=pytest.mark.fault(5)),
         pytest.param("truncated-page", 2, marks=pytest.mark.fault(6)),
         pytest.param("damaged-gzip", 2, marks=pytest.mark.fault(6)),
+        pytest.param("wrong-encoding", 2, marks=pytest.mark.fault(6)),
         pytest.param("html", 2, marks=pytest.mark.fault(9)),
     ],
 )
@@ -310,18 +317,20 @@ def test_silence_is_noticed_by_the_read_timeout(raw_server: Callable[..., RawSer
 
 
 @each_kind
+@pytest.mark.parametrize("fault", ["slow-drip", "slow-headers", "hang"])
 @pytest.mark.fault(23)
-def test_a_page_that_drips_is_ended_and_nothing_is_kept(serve: Serve, kind: str) -> None:
-    rig = serve(kind, "slow-drip=1", limits=quick_limits(attempts=1, deadline_seconds=0.3))
+def test_a_page_that_drips_is_ended_and_nothing_is_kept(serve: Serve, kind: str, fault: str) -> None:
+    rig = serve(kind, f"{fault}=1", limits=quick_limits(attempts=1, deadline_seconds=0.3))
     with pytest.raises(TransientSourceError, match=r"took more than 0\.3 s"):
         rig.pull()
     assert rig.nothing_kept()
 
 
 @each_kind
+@pytest.mark.parametrize("fault", ["slow-drip", "slow-headers", "hang"])
 @pytest.mark.fault(23)
-def test_after_a_deadline_the_next_try_has_a_fresh_connection(serve: Serve, kind: str) -> None:
-    rig = serve(kind, "slow-drip=1", limits=quick_limits(attempts=2, deadline_seconds=0.3))
+def test_after_a_deadline_the_next_try_has_a_fresh_connection(serve: Serve, kind: str, fault: str) -> None:
+    rig = serve(kind, f"{fault}=1", limits=quick_limits(attempts=2, deadline_seconds=0.3))
     assert rig.pull().row_count == ROW_COUNT
     assert len(rig.waits) == 1
 
@@ -416,3 +425,96 @@ def test_requests_keep_their_distance() -> None:
         seconds[0] = moment
         guard.wait()
     assert waits == pytest.approx([0.4, 0.8])
+
+
+@each_kind
+@pytest.mark.parametrize("status", [203, 204, 206])
+@pytest.mark.fault(4)
+def test_an_answer_that_is_not_the_whole_one_is_asked_again(script: Script, kind: str, status: int) -> None:
+    rig = script(kind)
+    rig.portal.on(rig.pages, Answer(status=status))
+    assert rig.pull(rig.held()).row_count == ROW_COUNT
+    assert len(rig.waits) == 1
+
+
+@each_kind
+@pytest.mark.parametrize("what", ["description", "counts"])
+@pytest.mark.fault(4)
+def test_a_description_or_a_count_that_is_not_ready_is_asked_again(script: Script, kind: str, what: str) -> None:
+    rig = script(kind)
+    rig.portal.on(rig.description if what == "description" else rig.counts, Answer(status=202), Answer(status=202))
+    assert rig.survey().total == ROW_COUNT
+    assert len(rig.waits) == 2
+
+
+@each_kind
+@pytest.mark.parametrize(
+    ("encoding", "packed"),
+    [("gzip", 0), ("gzip", 2), ("identity", 1), ("deflate", 0), ("br", 0), ("gzip, gzip", 2), ("zstd", 0)],
+    ids=["plain as gzip", "gzip twice as once", "gzip as plain", "deflate", "br", "gzip twice", "zstd"],
+)
+@pytest.mark.fault(6)
+def test_a_body_that_is_not_packed_as_it_says_is_asked_again(script: Script, kind: str, encoding: str, packed: int) -> None:
+    rig = script(kind)
+    body = rig.good_page()
+    for _ in range(packed):
+        body = gzip.compress(body)
+    rig.portal.on(rig.pages, Answer(body, type=rig.media_type, headers={"Content-Encoding": encoding}))
+    assert rig.pull(rig.held()).row_count == ROW_COUNT
+    assert rig.kept() == expected_ids(kind)
+    assert len(rig.waits) == 1
+
+
+@each_kind
+@pytest.mark.fault(6)
+def test_gzip_by_its_old_name_is_gzip(script: Script, kind: str) -> None:
+    rig = script(kind)
+    body = gzip.compress(rig.good_page())
+    rig.portal.on(rig.pages, Answer(body, type=rig.media_type, headers={"Content-Encoding": "X-GZip"}))
+    manifest = rig.pull(rig.held())
+    assert (manifest.pages[0].encoding, rig.waits, rig.kept()) == ("gzip", [], expected_ids(kind))
+
+
+@pytest.mark.fault(3)
+def test_every_try_and_every_redirect_keeps_its_distance(script: Script) -> None:
+    rig, seconds, waits = script("soda2"), [100.0], []
+    guard = PortalGuard("p", Manners(least_seconds_between=0.5), sleep=waits.append, monotonic=lambda: seconds[0])
+    rig.portal.on("/x", answer_json({}, 503), Answer(status=302, headers={"Location": "/y"}))
+    rig.portal.on("/y", answer_json([]))
+    with PortalClient(now, limits=quick_limits(), guard=guard, sleep=lambda _: None) as client:
+        client.get(f"{rig.portal.url}/x", what="feed x")
+    assert waits == [0.5, 1.0]
+
+
+def _seen_by_a_proxy(script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, socrata_url: str) -> tuple[list[str], Guards]:
+    """Paths that a proxy of the machine was asked for by a listing of a portal, and what is known of the portals then."""
+    proxy, guards = script("soda2").portal, Guards()
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, proxy.url)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    settings = replace(load_settings({"KC_DATA_DIR": str(tmp_path)}, "sandbox"), socrata_url=socrata_url, arcgis_url=socrata_url)
+    with open_sources(settings, RawStore(tmp_path / "raw"), now, 10, lambda _: None, guards) as sources:
+        data_set = requests_data_set()
+        with suppress(SourceError):
+            sources.of(data_set).state(data_set)  # type: ignore[union-attr]
+    return [path for path, _ in proxy.seen], guards
+
+
+@pytest.mark.fault(25)
+def test_a_portal_elsewhere_is_asked_through_the_proxy_and_politely(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, guards = _seen_by_a_proxy(script, tmp_path, monkeypatch, "http://portal.example")
+    assert seen == ["/api/views/aaaa-1111.json"]
+    assert guards.of("http://portal.example")._manners == POLITE
+    assert POLITE.least_seconds_between > 0
+
+
+@pytest.mark.fault(25)
+def test_a_portal_on_this_machine_is_asked_without_the_proxy(script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    seen, _ = _seen_by_a_proxy(script, tmp_path, monkeypatch, f"http://127.0.0.1:{port}")
+    assert seen == []

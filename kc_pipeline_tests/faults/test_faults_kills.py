@@ -8,9 +8,11 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fault_table import KILL_POINTS
 from filelock import FileLock, Timeout
 from kill_points import exit_code, kill_at, killed_after, started
 from written_whole import PROTOCOLS, TABLE, read_table, write_large_table, write_table
@@ -18,10 +20,12 @@ from written_whole import PROTOCOLS, TABLE, read_table, write_large_table, write
 from kc_pipeline.store.lake import Lake
 from kc_pipeline.store.unfinished import UnfinishedFolder, clear_unfinished
 
+Note = Callable[[str, object], None]
+
 
 @pytest.mark.parametrize("name", ["a pull", "a table of the lake", "a step of a case"])
 @pytest.mark.fault(29)
-def test_a_kill_at_any_step_leaves_the_old_or_the_new(tmp_path: Path, name: str) -> None:
+def test_a_kill_at_any_step_leaves_the_old_or_the_new(tmp_path: Path, name: str, record_property: Note) -> None:
     protocol = PROTOCOLS[name]
     protocol.write(tmp_path, 1)
     before, step, status = {1}, 0, -signal.SIGKILL
@@ -34,14 +38,15 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new(tmp_path: Path, name: str)
         assert status != 0 or seen == {step + 1}, "what was said to be written is there"
         before = seen
     assert step - 1 >= protocol.points, "the steps are all counted"
+    record_property(KILL_POINTS, step - 1)
 
 
 @pytest.mark.parametrize("name", ["a table of the lake", "a pull", "a folder"])
 @pytest.mark.fault(29)
-def test_what_kills_left_is_gone_with_the_next_writing(tmp_path: Path, name: str) -> None:
+def test_what_kills_left_is_gone_with_the_next_writing(tmp_path: Path, name: str, record_property: Note) -> None:
     protocol = PROTOCOLS[name]
-    for step in range(1, protocol.points, 3):
-        kill_at(step, protocol.write, tmp_path / "killed", step)
+    ends = [kill_at(step, protocol.write, tmp_path / "killed", step) for step in range(1, protocol.points, 3)]
+    record_property(KILL_POINTS, ends.count(-signal.SIGKILL))
     for folder in ("killed", "never"):
         protocol.write(tmp_path / folder, 99)
         protocol.write(tmp_path / folder, 100)
@@ -55,7 +60,7 @@ def test_what_kills_left_is_gone_with_the_next_writing(tmp_path: Path, name: str
 
 
 @pytest.mark.fault(29)
-def test_a_kill_within_delta_leaves_the_old_or_the_new(tmp_path: Path) -> None:
+def test_a_kill_within_delta_leaves_the_old_or_the_new(tmp_path: Path, record_property: Note) -> None:
     """Delta writes in its own threads, where no step can be counted: the kills come at moments spread over a large write."""
     write_large_table(tmp_path, 1)
     assert exit_code(write_once_and_tell, tmp_path, 2) == 0
@@ -68,6 +73,7 @@ def test_a_kill_within_delta_leaves_the_old_or_the_new(tmp_path: Path) -> None:
         assert seen in (before, {number})
         before = seen
     assert kills >= 6, "most kills came while it was writing"
+    record_property(KILL_POINTS, kills)
     write_large_table(tmp_path, 100)
     assert read_table(tmp_path) == {100}
     assert Lake(tmp_path).alterations(TABLE) == []

@@ -1,5 +1,6 @@
 """A source that changes in every way between refreshes, against the real transport and raw store."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from fault_feeds import HISTORY, FeedRig, feed_rig
+from fault_table import MACHINE
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -147,7 +149,8 @@ class Source(RuleBasedStateMachine):
 @pytest.mark.fault(17)
 @pytest.mark.fault(18)
 @pytest.mark.parametrize("kind", ["soda2", "soda3"])
-def test_a_source_with_incremental_pulls(kind: str) -> None:
+def test_a_source_with_incremental_pulls(kind: str, record_property: Callable[[str, object], None]) -> None:
     machine = type("Source", (Source,), {"kind": kind})
     quick = settings(max_examples=6, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(machine, settings=quick)
+    record_property(MACHINE, "source with incremental pulls")

@@ -1,6 +1,7 @@
 """Faults of pages and counts: rows 7, 10 to 12 and 14, and dropped files that are cut."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,65 @@ def test_a_count_that_settles_is_pulled_again(script: Script, kind: str, moves: 
     manifest = rig.pull(rig.held())
     assert (manifest.row_count, manifest.count_before, manifest.count_after) == (ROW_COUNT + moves,) * 3
     assert len(set(rig.kept())) == ROW_COUNT + moves
+
+
+@each_kind
+@pytest.mark.parametrize(("faults", "rows"), [(["rows-come=1"], 30), (["rows-come=2"], 30), (["rows-go=1"], 29), (["rows-go=4"], 26)])
+@pytest.mark.fault(13)
+@pytest.mark.fault(14)
+def test_rows_that_come_and_go_while_pages_are_read_are_read_again(serve: Serve, kind: str, faults: list[str], rows: int) -> None:
+    rig = serve(kind, *faults)
+    manifest = rig.pull()
+    assert (manifest.row_count, manifest.count_before, manifest.count_after) == (rows, rows, rows)
+    assert rig.kept() == expected_ids(kind)[-rows:]
+
+
+@each_kind
+@pytest.mark.parametrize("fault", ["rows-come=20", "rows-go=20"])
+@pytest.mark.fault(13)
+@pytest.mark.fault(14)
+def test_rows_that_never_stop_coming_or_going_keep_nothing(serve: Serve, kind: str, fault: str) -> None:
+    rig = serve(kind, fault)
+    with pytest.raises(TransientSourceError, match=r"does not agree .* after 3 pulls; fails closed"):
+        rig.pull()
+    assert rig.nothing_kept()
+
+
+@each_kind
+@pytest.mark.fault(13)
+def test_a_row_that_stands_on_two_pages_in_place_of_another_is_found_out(script: Script, kind: str) -> None:
+    """The numbers agree: as many rows as the source counts, of which one is there twice and one is not."""
+    rig = script(kind)
+    path, honest = rig.pages, rig.portal.handlers[rig.pages]
+    twice, lost = (b'"OBJECTID": 41,', b'"OBJECTID": 151,') if kind == "arcgis" else (b"row-000004", b"row-000015")
+
+    def repeating(params: dict[str, str]) -> Answer:
+        answer = honest(params)
+        return Answer(answer.body.replace(lost, twice), type=answer.type)
+
+    rig.portal.handlers[path] = repeating
+    with pytest.raises(TransientSourceError, match=r"30 rows received, 29 distinct\) after 3 pulls; fails closed"):
+        rig.pull(rig.held())
+    assert rig.nothing_kept()
+
+
+@each_kind
+@pytest.mark.fault(8)
+def test_a_count_below_zero_is_not_believed(serve: Serve, kind: str) -> None:
+    rig = serve(kind, "bad-count=1")
+    with pytest.raises(TransientSourceError) if kind != "arcgis" else nullcontext():
+        assert rig.pull().row_count == ROW_COUNT
+    assert rig.pull().row_count == ROW_COUNT
+
+
+@each_kind
+@pytest.mark.parametrize("empty", [1, 3])
+@pytest.mark.fault(12)
+def test_an_empty_page_before_the_end_is_read_past(serve: Serve, kind: str, empty: int) -> None:
+    """A layer says that there is more; a data set says nothing, and its count tells."""
+    rig = serve(kind, "short-pages=4", f"early-empty={min(empty, 2) if kind != 'arcgis' else empty}")
+    assert rig.pull().row_count == ROW_COUNT
+    assert rig.kept() == expected_ids(kind)
 
 
 @each_kind

@@ -1,11 +1,14 @@
 """Days are published, replayed, pruned, and the publisher is killed, in any order: what is shown is what was published last."""
 
+import signal
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from fault_table import KILL_POINTS, MACHINE
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -21,6 +24,8 @@ DAYS = st.integers(1, 6)
 
 class Publishing(RuleBasedStateMachine):
     """The model: what was published, in order, and which day is shown."""
+
+    kills = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,6 +60,7 @@ class Publishing(RuleBasedStateMachine):
         status = exit_code(publish_and_die, self.url, step, self.number)
         now = {str(row["snapshot_id"]) for row in self.warehouse.snapshots()} - held
         assert len(now) <= 1
+        type(self).kills += status == -signal.SIGKILL
         assert status != 0 or len(now) == 1, "what was said to be published is published"
         for snapshot in now:
             self.note(snapshot, self.number)  # it publishes the day of its number
@@ -87,6 +93,9 @@ class Publishing(RuleBasedStateMachine):
 
 @pytest.mark.fault(29)
 @pytest.mark.fault(31)
-def test_publishing_with_crashes() -> None:
+def test_publishing_with_crashes(record_property: Callable[[str, object], None]) -> None:
+    machine = type("Publishing", (Publishing,), {"kills": 0})
     quick = settings(max_examples=8, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck))
-    run_state_machine_as_test(Publishing, settings=quick)
+    run_state_machine_as_test(machine, settings=quick)
+    record_property(MACHINE, "publish with crashes")
+    record_property(KILL_POINTS, machine.kills)

@@ -87,7 +87,8 @@ def test_a_redirect_to_a_private_address_is_refused(serve: Serve, kind: str) -> 
 GOALS = (
     "http://169.254.169.254/latest/meta-data", "http://192.168.1.1/", "http://[::1]/", "http://127.0.0.2/x", "https://127.0.0.1/x",
     "http://127.0.0.1:1/x", "//elsewhere.example/x", "file:///etc/passwd", "ftp://127.0.0.1/x", "http://localhost.example/x",
-    "http://user:pass@elsewhere.example/", "gopher://127.0.0.1/",
+    "http://user:pass@elsewhere.example/", "gopher://127.0.0.1/", "http://[::ffff:10.0.0.1]/", "http://2130706433/", "http://0x7f.1/",
+    "http://127.0.0.1@elsewhere.example/", "http://elsewhere.example\\@127.0.0.1/",
 )  # fmt: skip
 
 
@@ -100,6 +101,16 @@ def test_a_redirect_out_of_the_portal_is_refused(script: Script, kind: str, goal
     with pytest.raises(PermanentSourceError, match="redirects to another host") as caught:
         rig.pull(rig.held())
     assert "pass@" not in str(caught.value)
+    assert rig.nothing_kept()
+
+
+@pytest.mark.parametrize("goal", ["http://xn--a/", "data:text/html,x", "javascript:1", "http:x", "http://[zz]/", "http://127.0.0.1:abc/"])
+@pytest.mark.fault(25)
+def test_a_redirect_to_what_is_no_address_is_no_crash(script: Script, goal: str) -> None:
+    rig = script("soda2", quick_limits(attempts=1))
+    rig.portal.on(rig.pages, Answer(status=302, headers={"Location": goal}))
+    with pytest.raises(SourceError, match=r"streetlight_outages aaaa-1111: "):
+        rig.pull(rig.held())
     assert rig.nothing_kept()
 
 
@@ -181,6 +192,30 @@ def test_the_token_goes_to_its_own_portal_alone(feed: Feeds) -> None:
 
 @each_kind
 @pytest.mark.fault(26)
+def test_a_token_that_the_sandbox_repeats_is_redacted(serve: Serve, kind: str) -> None:
+    rig = serve(kind, "token-echo=99")
+    with pytest.raises(TransientSourceError, match=r"cannot check X-App-Token \*\*\*"):
+        rig.pull()
+
+
+@each_kind
+@pytest.mark.parametrize("status", [302, 307])
+@pytest.mark.fault(26)
+def test_a_token_in_the_address_of_a_redirect_is_not_spread(
+    script: Script, kind: str, status: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = script(kind, quick_limits(attempts=1))
+    caplog.set_level("DEBUG", "kc_pipeline")
+    for goal in (f"http://ann:{TOKEN}@elsewhere.example/x?app_token={TOKEN}", f"{rig.pages}?access_token={TOKEN}"):
+        rig.portal.handlers[rig.pages] = lambda _, goal=goal: Answer(status=status, headers={"Location": goal})  # type: ignore[misc]
+        with pytest.raises(PermanentSourceError, match="redirects") as caught:
+            rig.pull(rig.held())
+        assert TOKEN not in str(caught.value) + caplog.text
+    assert rig.nothing_kept()
+
+
+@each_kind
+@pytest.mark.fault(26)
 def test_a_password_in_the_portals_address_is_in_no_manifest_and_no_message(script: Script, tmp_path: Path, kind: str) -> None:
     rig = script(kind)
     address = rig.portal.url.replace("http://", "http://clerk:pa55word@")
@@ -203,6 +238,7 @@ def test_a_password_in_the_portals_address_is_in_no_manifest_and_no_message(scri
         "https://ann:s3cret@h/x", "?$$app_token=s3cret&x=1", "app_token%3Ds3cret", "X-App-Token: s3cret", '{"app_token": "s3cret"}',
         "{'password': 's3cret'}", 'api_key="s3cret"', "Authorization: Bearer s3cret", '"Authorization": "Basic s3cret"', "apikey = s3cret",
         "PGPASSWORD=s3cret psql", "client-secret: s3cret", "postgresql+psycopg2://u:s3cret@db:5432/kc", "token=s3cret;", "passwd:s3cret,",
+        "postgresql://u:p@s3cret@db/kc",
     ],
 )  # fmt: skip
 @pytest.mark.fault(26)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fault_rows import ROWS
-from fault_table import counted, table
+from fault_table import Figures, counted, figures_of, table
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = REPOSITORY / "docs" / "faults.md"
@@ -15,10 +15,11 @@ ADVICE = f"write it anew: python -m pytest kc_pipeline_tests -m fault --fault-ta
 
 
 def test_a_table_can_be_read_back(tmp_path: Path) -> None:
-    (tmp_path / "faults.md").write_text(table({1: 12, 40: 1}, {1: 11}))
+    (tmp_path / "faults.md").write_text(table({1: 12, 40: 1}, {1: 11}, Figures(120, 12, 3)))
     read = counted(tmp_path / "faults.md")
     assert list(read) == list(range(1, 41))
     assert (read[1], read[40][2:]) == ((*ROWS[1], 12, 11), (1, 0))
+    assert figures_of(tmp_path / "faults.md") == (120, 12, 3)
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +44,8 @@ def test_every_fault_of_extraction_is_provoked() -> None:
     tests = {row: entry[2] for row, entry in counted(PAGE).items()}
     assert [row for row in range(1, 29) if not tests[row]] == []
     assert sum(tests[row] for row in range(1, 29)) >= 100
+
+
+def test_kills_laws_and_machines_are_many() -> None:
+    figures = figures_of(PAGE)
+    assert (figures.kill_points >= 100, figures.properties >= 12, figures.machines >= 3) == (True, True, True), figures

@@ -1,11 +1,13 @@
 """Two writers at once (row 31), step by step in any order, and side by side: one wins, the other says why, nothing is lost or twice."""
 
 import json
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from fault_table import MACHINE
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -111,9 +113,10 @@ class Writers(RuleBasedStateMachine):
 
 
 @pytest.mark.fault(31)
-def test_two_writers_in_any_order() -> None:
+def test_two_writers_in_any_order(record_property: Callable[[str, object], None]) -> None:
     quick = settings(max_examples=10, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Writers, settings=quick)
+    record_property(MACHINE, "two writers")
 
 
 def write_many(folder: Path, name: str, first: int, told: Path) -> None:
@@ -163,6 +166,25 @@ def versions_of(folder: Path) -> list[int]:
 
 def steps_of(folder: Path) -> list[int]:
     return [int(step.note) for step in CaseLedger(folder / "ledger.jsonl").steps()]
+
+
+@pytest.mark.fault(33)
+def test_a_reader_of_the_lake_sees_one_version_while_others_are_written(tmp_path: Path) -> None:
+    write_versions(tmp_path, 1, 2)
+    process, seen = started(write_versions, tmp_path, 2, 30), set()
+    while process.is_alive():
+        numbers = set(Lake(tmp_path).read(TABLE)["parcel_id"].to_pylist())
+        assert len(numbers) == 1
+        seen |= numbers
+    process.join(60)
+    assert process.exitcode == 0
+    assert len(seen) > 1, "it read while it was written"
+    assert set(Lake(tmp_path).read(TABLE)["parcel_id"].to_pylist()) == {"29"}
+
+
+def write_versions(folder: Path, first: int, end: int) -> None:
+    for number in range(first, end):
+        Lake(folder).write(TABLE, places(number, 3), made_from={"number": number})
 
 
 @pytest.mark.fault(31)

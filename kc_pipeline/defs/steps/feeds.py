@@ -1,6 +1,7 @@
 """From a source to the clean tables: pull what is open, clean what is new."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ def refresh_raw(platform: Platform, feed: Feed, open_from: str) -> "FeedRefresh"
 
     Raises:
         SourceError: a data set could not be refreshed; what could be is committed all the same.
+        OSError: the disk failed; nothing half is kept.
     """
     from kc_pipeline.extract.errors import SourceError
     from kc_pipeline.extract.refresh import refresh_feed
@@ -37,8 +39,9 @@ def refresh_raw(platform: Platform, feed: Feed, open_from: str) -> "FeedRefresh"
     platform.raw.clear_debris(feed.name)
     try:
         refresh = refresh_feed(feed, settings, platform.raw, platform.now, open_from, progress=platform.progress, guards=platform.guards)
-    except SourceError as error:
-        note_failure(settings.raw_dir, feed.name, str(error), platform.now())
+    except (SourceError, OSError) as error:
+        with suppress(OSError):  # a disk that is full has no room for the note either
+            note_failure(settings.raw_dir, feed.name, str(error), platform.now())
         raise
     note_success(settings.raw_dir, feed.name, platform.now())
     return refresh

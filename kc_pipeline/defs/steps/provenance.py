@@ -117,31 +117,43 @@ def verify(platform: Platform) -> Iterator[tuple[str, str]]:
 
 
 def _verify_raw(platform: Platform) -> Iterator[tuple[str, str]]:
-    """Pages against their manifests, each manifest against the next, the newest against the account of what was cleaned."""
+    """Pages against their manifests, each manifest against the next, all against the account of what was cleaned."""
     from kc_pipeline.extract.errors import PermanentSourceError
 
     account = platform.lake.read("quality/reconciliation").to_pylist()
     content = {(row["feed"], row["data_set"], row["month"]): row for row in account}
     pulls = 0
     for feed in FEEDS:
-        for manifest in platform.raw.latest_of_feed(feed):
-            place = (feed, manifest.data_set, manifest.partition)
+        for place in platform.raw.places(feed):
             try:
-                pulls += platform.raw.verify(*place)
+                pulls += platform.raw.verify(feed, *place)
+                manifest = platform.raw.latest(feed, *place)
             except PermanentSourceError as error:
                 yield "raw", str(error)
                 continue
-            known = content.get(place)
-            if known and known["pull_id"] == manifest.pull_id and known["content_sha256"] != manifest.content_sha256():
-                yield "raw", f"{'/'.join(place)}: pull {manifest.pull_id} is not the one that was cleaned; its manifest was replaced"
+            known = content.get((feed, manifest.data_set, manifest.partition)) if manifest else None
+            if known and manifest and known["pull_id"] == manifest.pull_id and known["content_sha256"] != manifest.content_sha256():
+                yield "raw", f"{feed}/{'/'.join(place)}: pull {manifest.pull_id} is not the one that was cleaned; its manifest was replaced"
+    for named, known in content.items():
+        folder = platform.raw.folder(*named) / known["pull_id"]
+        if not folder.is_dir():
+            yield "raw", f"{folder}: the pull was cleaned and is gone; restore it from a backup"
     yield "", f"{pulls:,} pulls: pages, manifests and their chain"
 
 
 def _verify_lake(platform: Platform) -> Iterator[tuple[str, str]]:
-    """Every file of every version against its seal."""
+    """Every file of every version against its seal; the versions that snapshots were made from, whose seals may be gone too."""
     for table in TABLES:
         for sentence in platform.lake.alterations(table):
             yield "lake", sentence
+    named: dict[str, int] = {}
+    for row in platform.warehouse.snapshots():
+        for table, version in row["lake_versions"].items():
+            named[table] = max(named.get(table, -1), -1 if version is None else version)
+    for table, version in sorted(named.items()):
+        newest = platform.lake.version(table) if table in TABLES else version
+        if (-1 if newest is None else newest) < version:
+            yield "lake", f"{table}: version {version}, of which a snapshot was made, is gone; restore {platform.lake.path(table)}"
     yield "", "every file of every version of the lake against its seal"
 
 

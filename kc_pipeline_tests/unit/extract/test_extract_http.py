@@ -141,6 +141,13 @@ def test_redact() -> None:
     assert redact(text) == "postgresql://***@db/x https://h/p?app_token=***&x=1 $$app_token: *** password=***"
 
 
+def test_half_a_letter_in_the_portals_words_can_be_written_down(portal: ScriptedPortal, client: PortalClient) -> None:
+    portal.on(PAGE, Answer(b'{"message": "no \\ud83d such column"}', 400))
+    with pytest.raises(PermanentSourceError, match=r"no \? such column") as caught:
+        client.get(portal.url + PAGE, what="feed x")
+    assert str(caught.value).encode()
+
+
 def test_several_errors_are_permanent_only_if_all_are() -> None:
     first, second = PermanentSourceError("a"), TransientSourceError("b")
     assert isinstance(collected("feed", [first, first]), PermanentSourceError)

@@ -226,8 +226,8 @@ def test_what_is_not_configured_is_skipped_and_named(fake: FakeSocrata, settings
     assert refreshed(settings, store, drop, table).skipped == ["x*: not configured", "reports: not configured"]
     configured = replace(settings, drop_dir=settings.data_dir, department_url=f"sqlite:///{settings.data_dir / 'no.sqlite'}")
     refresh = refreshed(configured, store, drop, table)
-    assert refresh.skipped == ["reports: not handed over"]
-    assert refresh.totals == {"x*": Totals(0, 0, 0, 0, 0)}
+    assert refresh.skipped == ["x*: not handed over", "reports: not handed over"]
+    assert refresh.totals == {}
 
 
 def test_a_database_that_cannot_be_used_does_not_stop_the_portal(fake: FakeSocrata, settings: Settings, store: RawStore) -> None:

@@ -74,6 +74,24 @@ def test_a_portal_can_refuse_to_compare_row_ids(store: RecordStore) -> None:
     assert ordered.text == '"beat"\n"b499"\n'
 
 
+@pytest.mark.parametrize(
+    ("fault", "counts"),
+    [
+        ("lost-rows=40", [300, 300, 300]), ("rows-come=2", [498, 499, 500]), ("rows-go=2", [500, 499, 498]),
+        ("bad-count=1", [-1, 500, 500]),
+    ],
+)  # fmt: skip
+def test_rows_that_come_go_or_are_lost_are_counted_as_they_are(store: RecordStore, fault: str, counts: list[int]) -> None:
+    told = answers(store, [fault], COUNT, {}, COUNT, {}, COUNT)
+    assert [int(answer.text.splitlines()[1].strip('"')) for answer in told[::2]] == counts
+
+
+def test_every_row_can_have_been_touched(store: RecordStore) -> None:
+    (told,) = answers(store, ["touched-rows"], {"$select": "min(:updated_at)"})
+    assert told.text.splitlines()[1] == '"2099-01-01T00:00:00.000Z"'
+    assert answers(store, [], {"$select": "max(:updated_at)"})[0].text.splitlines()[1] == '"2026-06-01T00:00:00.000Z"'
+
+
 def test_faults_are_independent(store: RecordStore) -> None:
     assert [a.status_code for a in answers(store, ["throttle=1", "server-error=1"], {}, {}, {})] == [503, 429, 200]
 

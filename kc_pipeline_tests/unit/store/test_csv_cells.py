@@ -10,6 +10,7 @@ from kc_pipeline.store.csv_cells import FORMULA_STARTS, original_text, safe_cell
 TEXTS = st.text() | st.builds("".join, st.tuples(st.sampled_from(["", "'", "''"]), st.sampled_from(FORMULA_STARTS), st.text()))
 
 
+@pytest.mark.fault(28)
 @given(TEXTS)
 @example("'=1")
 @example("''=1")
@@ -18,12 +19,14 @@ def test_no_cell_begins_like_a_formula_and_the_text_comes_back(text: str) -> Non
     assert original_text(safe_cell(text)) == text
 
 
+@pytest.mark.fault(28)
 @given(st.lists(TEXTS | st.none()))
 def test_a_column_is_marked_like_its_cells(texts: list[str | None]) -> None:
     marked = safe_cells(pa.chunked_array([pa.array(texts, pa.string())])).to_pylist()
     assert marked == [None if text is None else safe_cell(text) for text in texts]
 
 
+@pytest.mark.fault(28)
 @pytest.mark.parametrize(
     ("value", "cell"),
     [("=HYPERLINK(1)", "'=HYPERLINK(1)"), ("-1 MAIN ST", "'-1 MAIN ST"), ("'=1", "''=1"), ("O'HARA'S", "O'HARA'S"),

@@ -2,11 +2,14 @@
 
 import signal
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from kill_points import exit_code
+from fault_table import KILL_POINTS
+from kill_points import exit_code, started
 from publish_kills import dying_at, publish_and_die
 from published_rows import FACTORS, NOW, day, factors, publish, shown
 
@@ -22,7 +25,9 @@ def steps_of_a_publish(url: str) -> int:
 
 
 @pytest.mark.fault(29)
-def test_a_kill_at_any_step_leaves_the_old_or_the_new_snapshot(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_at_any_step_leaves_the_old_or_the_new_snapshot(
+    warehouse_url: str, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> None:
     monkeypatch.setattr(bulk, "_ROWS_PER_BLOCK", 1)
     steps = steps_of_a_publish(warehouse_url)
     assert steps > 30, "statements, blocks and commits are all counted"
@@ -42,6 +47,7 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new_snapshot(warehouse_url: st
             in_history = set(connection.scalars(sa.text("select distinct snapshot_id from source_quality_history")))
         assert in_history == held, "no rows without their snapshot, no snapshot without its rows"
     assert acknowledged, "the last round was past the last step"
+    record_property(KILL_POINTS, steps)
 
 
 @pytest.mark.fault(33)
@@ -136,6 +142,27 @@ def test_a_publish_that_finds_another_writing_for_long_says_so(warehouse_url: st
             publish(warehouse, day(2), 2, "s0000000009")
     publish(warehouse, day(2), 2)
     assert shown(warehouse) == ([2], [2])
+
+
+@pytest.mark.fault(32)
+def test_a_publisher_that_is_killed_holds_no_lock(warehouse_url: str, tmp_path: Path) -> None:
+    warehouse = Warehouse(warehouse_url)
+    publish(warehouse, day(1), 1)
+    process = started(hold_the_pointers, warehouse_url, tmp_path / "held")
+    while not (tmp_path / "held").exists():
+        assert process.exitcode is None
+        time.sleep(0.01)
+    process.kill()
+    process.join(60)
+    publish(warehouse, day(2), 2)
+    assert shown(warehouse) == ([2], [2])
+
+
+def hold_the_pointers(url: str, held: Path) -> None:
+    with Warehouse(url)._writer.begin() as connection:
+        connection.execute(sa.text("update current_snapshot set as_of = as_of"))
+        held.touch()
+        time.sleep(60)
 
 
 @pytest.mark.fault(30)

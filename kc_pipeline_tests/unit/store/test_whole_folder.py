@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fault_table import KILL_POINTS
 from filelock import FileLock
 
 from kc_pipeline.store import whole_folder as module
@@ -69,7 +70,9 @@ def killed_at(step: int, target: Path, word: str, swapped: Swapped) -> bool:
 
 @pytest.mark.fault(29)
 @pytest.mark.parametrize("swapped", SWAPS)
-def test_a_kill_at_any_step_leaves_the_old_or_the_new_folder(tmp_path: Path, swapped: Swapped) -> None:
+def test_a_kill_at_any_step_leaves_the_old_or_the_new_folder(
+    tmp_path: Path, swapped: Swapped, record_property: Callable[[str, object], None]
+) -> None:
     target = tmp_path / "folder"
     write(target, "0", swapped)
     before, step, gone = "0", 0, 0
@@ -86,6 +89,7 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new_folder(tmp_path: Path, swa
         if not killed:
             break
     assert step > 15, "opening, making, renaming and removing are all counted"
+    record_property(KILL_POINTS, step - 1)
     assert now == str(step)
     assert (gone > 0) == (swapped is never_swaps)
     write(target, "last", swapped)
