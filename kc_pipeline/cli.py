@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from kc_pipeline.cli_operation import backfill, purge
 from kc_pipeline.cli_provenance import replay, trace, verify
 from kc_pipeline.cli_tables import export, snapshots, table
 from kc_pipeline.defs.instance import dagster_home, dagster_instance
+from kc_pipeline.defs.quiet import ignore_beta_warnings
 from kc_pipeline.settings import SANDBOX_PORT, SOURCES, load_settings
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.group()
 def main() -> None:
     """Kansas City's business risk platform."""
-    # Dagster warns of each use of a feature it calls beta, and blames now itself, now us; ours are pinned and tested.
-    warnings.filterwarnings("ignore", message=r".* is currently in beta", module=r"(dagster|kc_pipeline)\.")
+    ignore_beta_warnings()
 
 
 @main.command()
