@@ -20,7 +20,7 @@ from kc_pipeline.catalog.geography import TIME_ZONE
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.cli_cases import case, evidence
 from kc_pipeline.cli_contracts import contracts
-from kc_pipeline.cli_operation import backfill, purge
+from kc_pipeline.cli_operation import backfill, graph, purge
 from kc_pipeline.cli_provenance import replay, trace, verify
 from kc_pipeline.cli_tables import export, snapshots, table
 from kc_pipeline.defs.instance import dagster_home, dagster_instance
@@ -287,6 +287,7 @@ main.add_command(verify)
 main.add_command(replay)
 main.add_command(backfill)
 main.add_command(purge)
+main.add_command(graph)
 
 if __name__ == "__main__":
     main()

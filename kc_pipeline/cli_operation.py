@@ -1,14 +1,16 @@
-"""Commands for those who operate the platform: `kc backfill` and `kc purge`."""
+"""Commands for those who operate the platform: `kc backfill`, `kc purge` and `kc graph`."""
 
 import os
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import click
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.settings import SOURCES, load_settings
 
+GRAPH = Path(__file__).parents[1] / "docs" / "graph.svg"
 _SOURCE = click.option("--source", type=click.Choice(SOURCES), help="Whose; default: KC_SOURCE, else sandbox.")
 
 
@@ -92,3 +94,14 @@ def purge(source: str | None, days: int, is_deleting: bool) -> None:
     click.echo(f"deleted {freed.runs} runs; Dagster's folder is {freed.bytes / 1e6:,.1f} MB smaller")
     if freed.busy:
         click.echo(f"{', '.join(freed.busy)}: in use, so the room was not given back; purge again while nothing runs")
+
+
+@click.command()
+@click.option("--to", "path", type=click.Path(path_type=Path, dir_okay=False), default=GRAPH, help="Where to; default: docs/graph.svg.")
+def graph(path: Path) -> None:
+    """Draw the assets and what each is made from, as the README shows them."""
+    from kc_pipeline.defs.build import build_defs
+    from kc_pipeline.defs.graph import picture
+
+    path.write_text(picture(build_defs(environ={})), encoding="utf-8")
+    click.echo(f"wrote {path}")
