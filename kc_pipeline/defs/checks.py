@@ -70,7 +70,7 @@ def _result(
         asset_key=key,
         check_name=name,
         severity=dg.AssetCheckSeverity.ERROR if any(rule.severity is Severity.BLOCKS for rule in broken) else dg.AssetCheckSeverity.WARN,
-        description=" ".join([*(rule.says for rule in broken[:3]), *sentences[:3]]) or None,
+        description=" ".join([*sentences[:3], *(f"Expected: {rule.says}" for rule in broken[:3])]) or None,
         metadata={
             "rules": len(rules),
             "broken_rules": len(broken),

@@ -166,7 +166,7 @@ def test_a_documented_benchmark_says_how_to_use_it(name: str) -> None:
 def test_the_readme_is_a_page_that_names_pages_which_exist() -> None:
     text = PAGES[0].read_text(encoding="utf-8")
     assert len(text.encode()) < 15_000
-    assert {path for path in re.findall(r"\bdocs/[\w-]+\.\w+", text)} == {
+    assert set(re.findall(r"\bdocs/[\w-]+\.\w+", text)) == {
         f"docs/{path.name}" for path in (PROJECT / "docs").iterdir() if path.suffix in (".md", ".svg")
     }
 
