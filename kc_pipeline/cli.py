@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kc_pipeline.defs.resources import Platform
 
 _PATIENCE_SECONDS = 30
+_WORKSPACE = Path(__file__).parent / "deploy" / "workspace.yaml"
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -235,7 +236,7 @@ def dev(port: int, scale: float) -> None:
         if load_settings(environ).source == "sandbox":
             serve = ["kc_pipeline.cli", "sandbox", "serve", "--scale", str(scale)]
             children.append(subprocess.Popen([*python, *serve], env=environ, start_new_session=True))  # noqa: S603 - our own command
-        dagster = ["dagster", "dev", "-w", "workspace.yaml", "-p", str(port)]
+        dagster = ["dagster", "dev", "-w", str(_WORKSPACE), "-p", str(port)]
         children.append(subprocess.Popen([*python, *dagster], env=environ, start_new_session=True))  # noqa: S603
         children[-1].wait()
     except KeyboardInterrupt:
@@ -254,7 +255,7 @@ def ui(source: str | None, host: str, port: int, writable: bool) -> None:
     """Serve the Dagster UI to look at: read-only, since it has no log-in of its own."""
     settings = load_settings(os.environ, source)
     environ = {**os.environ, "KC_SOURCE": settings.source, "DAGSTER_HOME": str(dagster_home(settings))}
-    words = ["dagster_webserver", "-m", "kc_pipeline.definitions", "-h", host, "-p", str(port)]
+    words = ["dagster_webserver", "-w", str(_WORKSPACE), "-h", host, "-p", str(port)]
     mode = [] if writable else ["--read-only"]
     os.execve(sys.executable, [sys.executable, "-m", *words, *mode], environ)  # noqa: S606 - our own command
 

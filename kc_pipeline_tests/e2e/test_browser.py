@@ -149,7 +149,7 @@ def test_a_selection_by_source_lists_its_three_tables(browser: Chrome, ui: str) 
 
 def test_who_may_write_is_asked_which_days_to_make(browser: Chrome, uis: list[str]) -> None:
     to_look_at, to_work_with = uis
-    page = "locations/kc_pipeline.definitions/jobs/marts"
+    page = "locations/kc_pipeline/jobs/marts"
     browser.get(f"{to_look_at}/{page}")
     seen(browser, "Tie events to business parcels, score a day and publish it.")
     assert not button(browser, "Materialize all").is_enabled()
@@ -179,5 +179,5 @@ def test_what_runs_by_itself_stands_on_one_page(browser: Chrome, ui: str) -> Non
 
 
 def test_the_launchpad_of_a_job_waits_for_a_partition(browser: Chrome, uis: list[str]) -> None:
-    browser.get(f"{uis[1]}/locations/kc_pipeline.definitions/jobs/ingest/playground")
+    browser.get(f"{uis[1]}/locations/kc_pipeline/jobs/ingest/playground")
     seen(browser, "No errors", "check_clean_police_reports", "raw__police_reports", "Launch Run")

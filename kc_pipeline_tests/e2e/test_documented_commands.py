@@ -30,7 +30,7 @@ PARSED = {
     ("run", "--source", "replay"): "run by real/test_real_replay.py on recorded rows",
     ("sandbox", "serve"): "serves until it is stopped; run by unit/sandbox",
     ("ui",): "serves until it is stopped; run by e2e/test_ui.py",
-    ("dev",): "serves until it is stopped; run by e2e/test_run_again.py",
+    ("dev",): "serves until it is stopped; run by e2e/test_dev.py",
 }
 READING = (
     "top",
