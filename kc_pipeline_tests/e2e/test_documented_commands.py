@@ -20,7 +20,7 @@ from kc_pipeline.cli import main
 PROJECT = Path(__file__).parents[2]
 PAGES = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
 MODEL_CASE = "EXPRESS STOP"
-_LINE = re.compile(r"^(?: {4,6}|\$ )?((?:kc|make|\.venv/bin/python) .*)$")
+_LINE = re.compile(r"^(?: {4}|\$ )?((?:kc|make|\.venv/bin/python) .*)$")
 _INLINE = re.compile(r"`((?:kc|make) [^`\n]+)`|`(benchmarks/\w+\.py)[^`\n]*`")
 
 # Commands that go on until they are stopped, or ask a portal that tests must not ask: beginning -> why they are parsed alone.
