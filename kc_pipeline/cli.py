@@ -20,7 +20,7 @@ from kc_pipeline.catalog.geography import TIME_ZONE
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.cli_cases import case, evidence
 from kc_pipeline.cli_contracts import contracts
-from kc_pipeline.cli_operation import backfill, graph, purge
+from kc_pipeline.cli_operation import backfill, graph, purge, scale_option
 from kc_pipeline.cli_provenance import replay, trace, verify
 from kc_pipeline.cli_tables import export, snapshots, table
 from kc_pipeline.defs.instance import dagster_home, dagster_instance
@@ -46,9 +46,9 @@ def main() -> None:
     "--as-of", type=_DAY, help="Day to score; default: the sandbox's anchor day, the day after the newest recorded row, or today."
 )
 @click.option("--source", type=click.Choice(SOURCES), help="Where to pull from; default: KC_SOURCE, else sandbox.")
-@click.option("--scale", type=float, default=0.05, show_default=True, help="Size of the synthetic city, 1.0 being the real one's.")
+@scale_option
 @click.argument("recordings", required=False, type=click.Path(path_type=Path, file_okay=False))
-def run(as_of: datetime | None, source: str | None, scale: float, recordings: Path | None) -> None:
+def run(as_of: datetime | None, source: str | None, scale: float | None, recordings: Path | None) -> None:
     """Refresh every feed, score a day, publish it.  RECORDINGS: folder of recorded rows, with --source replay."""
     from filelock import FileLock, Timeout
 
@@ -204,9 +204,9 @@ class _CommandWithFaults(click.Command):
 @sandbox.command(cls=_CommandWithFaults)
 @click.option("--port", type=int, default=SANDBOX_PORT, show_default=True)
 @click.option("--through", type=_DAY, help="Day up to which the city stands; default: today.")
-@click.option("--scale", type=float, default=0.05, show_default=True)
+@scale_option
 @click.option("--fault", "faults", multiple=True, metavar="NAME=ARGUMENT", help="Misbehaviour to rehearse; may be repeated.")
-def serve(port: int, through: datetime | None, scale: float, faults: tuple[str, ...]) -> None:
+def serve(port: int, through: datetime | None, scale: float | None, faults: tuple[str, ...]) -> None:
     """Serve the synthetic city over loopback as SODA 2.1, SODA 3 and ArcGIS, until interrupted."""
     from kc_pipeline.sandbox.faults import Faults
     from kc_pipeline.sandbox.portal import Portal
@@ -225,8 +225,8 @@ def serve(port: int, through: datetime | None, scale: float, faults: tuple[str, 
 
 @main.command()
 @click.option("--port", type=int, default=3000, show_default=True, help="Port of the Dagster UI.")
-@click.option("--scale", type=float, default=0.05, show_default=True)
-def dev(port: int, scale: float) -> None:
+@scale_option
+def dev(port: int, scale: float | None) -> None:
     """Start the Dagster UI with schedule and automation on, and the sandbox portal beside it."""
     environ = {"KC_SCHEDULES": "on", **os.environ, "DAGSTER_HOME": str(dagster_home(load_settings(os.environ)))}
     python, children = [sys.executable, "-m"], []
@@ -234,7 +234,7 @@ def dev(port: int, scale: float) -> None:
         signal.signal(asked_to_stop, signal.default_int_handler)
     try:
         if load_settings(environ).source == "sandbox":
-            serve = ["kc_pipeline.cli", "sandbox", "serve", "--scale", str(scale)]
+            serve = ["kc_pipeline.cli", "sandbox", "serve", *([] if scale is None else ["--scale", str(scale)])]
             children.append(subprocess.Popen([*python, *serve], env=environ, start_new_session=True))  # noqa: S603 - our own command
         dagster = ["dagster", "dev", "-w", str(_WORKSPACE), "-p", str(port)]
         children.append(subprocess.Popen([*python, *dagster], env=environ, start_new_session=True))  # noqa: S603

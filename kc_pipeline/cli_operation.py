@@ -13,6 +13,13 @@ from kc_pipeline.settings import SOURCES, load_settings
 GRAPH = Path(__file__).parents[1] / "docs" / "graph.svg"
 _SOURCE = click.option("--source", type=click.Choice(SOURCES), help="Whose; default: KC_SOURCE, else sandbox.")
 
+scale_option = click.option(
+    "--scale",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Size of the synthetic city, 1.0 being the real one's; default: as it stands, 0.05 where there is none. Another puts another city "
+    "in its place.",
+)
+
 
 @click.command()
 @click.option("--from", "first", required=True, metavar="YYYY-MM", help="First month.")
@@ -20,8 +27,8 @@ _SOURCE = click.option("--source", type=click.Choice(SOURCES), help="Whose; defa
 @click.option("--batch", type=click.IntRange(min=1), default=12, show_default=True, help="Months of a batch.")
 @click.option("--feed", "feeds", type=click.Choice(list(EVENT_FEEDS)), multiple=True, help="Only this feed; may be repeated.")
 @click.option("--source", type=click.Choice(("sandbox", "live")), help="Where to pull from; default: KC_SOURCE, else sandbox.")
-@click.option("--scale", type=float, default=0.05, show_default=True, help="Size of the synthetic city, where it is not built yet.")
-def backfill(first: str, last: str, batch: int, feeds: tuple[str, ...], source: str | None, scale: float) -> None:
+@scale_option
+def backfill(first: str, last: str, batch: int, feeds: tuple[str, ...], source: str | None, scale: float | None) -> None:
     """Pull and clean years of months, batch by batch, oldest first.
 
     A month that is there and unchanged is passed over, so a backfill that was killed goes on when it is started again. Months
