@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kc_pipeline.defs.resources import Platform
 
 _PATIENCE_SECONDS = 30
+_OF_DG = "ignore:Function `dev_command` is superseded"  # by `dg dev`, which wants a project of its own form
 _WORKSPACE = Path(__file__).parent / "deploy" / "workspace.yaml"
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -228,7 +229,7 @@ def serve(port: int, through: datetime | None, scale: float | None, faults: tupl
 @scale_option
 def dev(port: int, scale: float | None) -> None:
     """Start the Dagster UI with schedule and automation on, and the sandbox portal beside it."""
-    environ = {"KC_SCHEDULES": "on", **os.environ, "DAGSTER_HOME": str(dagster_home(load_settings(os.environ)))}
+    environ = {"KC_SCHEDULES": "on", "PYTHONWARNINGS": _OF_DG, **os.environ, "DAGSTER_HOME": str(dagster_home(load_settings(os.environ)))}
     python, children = [sys.executable, "-m"], []
     for asked_to_stop in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C, a service manager
         signal.signal(asked_to_stop, signal.default_int_handler)
