@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,24 +20,26 @@ from kc_pipeline.catalog.geography import TIME_ZONE
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.cli_cases import case, evidence
 from kc_pipeline.cli_contracts import contracts
-from kc_pipeline.cli_operation import backfill, purge
+from kc_pipeline.cli_operation import backfill, graph, purge, scale_option
 from kc_pipeline.cli_provenance import replay, trace, verify
 from kc_pipeline.cli_tables import export, snapshots, table
 from kc_pipeline.defs.instance import dagster_home, dagster_instance
+from kc_pipeline.defs.quiet import ignore_beta_warnings
 from kc_pipeline.settings import SANDBOX_PORT, SOURCES, load_settings
 
 if TYPE_CHECKING:
     from kc_pipeline.defs.resources import Platform
 
 _PATIENCE_SECONDS = 30
+_OF_DG = "ignore:Function `dev_command` is superseded"  # by `dg dev`, which wants a project of its own form
+_WORKSPACE = Path(__file__).parent / "deploy" / "workspace.yaml"
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group()
 def main() -> None:
     """Kansas City's business risk platform."""
-    # Dagster warns of each use of a feature it calls beta, and blames now itself, now us; ours are pinned and tested.
-    warnings.filterwarnings("ignore", message=r".* is currently in beta", module=r"(dagster|kc_pipeline)\.")
+    ignore_beta_warnings()
 
 
 @main.command()
@@ -46,9 +47,9 @@ def main() -> None:
     "--as-of", type=_DAY, help="Day to score; default: the sandbox's anchor day, the day after the newest recorded row, or today."
 )
 @click.option("--source", type=click.Choice(SOURCES), help="Where to pull from; default: KC_SOURCE, else sandbox.")
-@click.option("--scale", type=float, default=0.05, show_default=True, help="Size of the synthetic city, 1.0 being the real one's.")
+@scale_option
 @click.argument("recordings", required=False, type=click.Path(path_type=Path, file_okay=False))
-def run(as_of: datetime | None, source: str | None, scale: float, recordings: Path | None) -> None:
+def run(as_of: datetime | None, source: str | None, scale: float | None, recordings: Path | None) -> None:
     """Refresh every feed, score a day, publish it.  RECORDINGS: folder of recorded rows, with --source replay."""
     from filelock import FileLock, Timeout
 
@@ -204,9 +205,9 @@ class _CommandWithFaults(click.Command):
 @sandbox.command(cls=_CommandWithFaults)
 @click.option("--port", type=int, default=SANDBOX_PORT, show_default=True)
 @click.option("--through", type=_DAY, help="Day up to which the city stands; default: today.")
-@click.option("--scale", type=float, default=0.05, show_default=True)
+@scale_option
 @click.option("--fault", "faults", multiple=True, metavar="NAME=ARGUMENT", help="Misbehaviour to rehearse; may be repeated.")
-def serve(port: int, through: datetime | None, scale: float, faults: tuple[str, ...]) -> None:
+def serve(port: int, through: datetime | None, scale: float | None, faults: tuple[str, ...]) -> None:
     """Serve the synthetic city over loopback as SODA 2.1, SODA 3 and ArcGIS, until interrupted."""
     from kc_pipeline.sandbox.faults import Faults
     from kc_pipeline.sandbox.portal import Portal
@@ -225,18 +226,18 @@ def serve(port: int, through: datetime | None, scale: float, faults: tuple[str, 
 
 @main.command()
 @click.option("--port", type=int, default=3000, show_default=True, help="Port of the Dagster UI.")
-@click.option("--scale", type=float, default=0.05, show_default=True)
-def dev(port: int, scale: float) -> None:
+@scale_option
+def dev(port: int, scale: float | None) -> None:
     """Start the Dagster UI with schedule and automation on, and the sandbox portal beside it."""
-    environ = {"KC_SCHEDULES": "on", **os.environ, "DAGSTER_HOME": str(dagster_home(load_settings(os.environ)))}
+    environ = {"KC_SCHEDULES": "on", "PYTHONWARNINGS": _OF_DG, **os.environ, "DAGSTER_HOME": str(dagster_home(load_settings(os.environ)))}
     python, children = [sys.executable, "-m"], []
     for asked_to_stop in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C, a service manager
         signal.signal(asked_to_stop, signal.default_int_handler)
     try:
         if load_settings(environ).source == "sandbox":
-            serve = ["kc_pipeline.cli", "sandbox", "serve", "--scale", str(scale)]
+            serve = ["kc_pipeline.cli", "sandbox", "serve", *([] if scale is None else ["--scale", str(scale)])]
             children.append(subprocess.Popen([*python, *serve], env=environ, start_new_session=True))  # noqa: S603 - our own command
-        dagster = ["dagster", "dev", "-w", "workspace.yaml", "-p", str(port)]
+        dagster = ["dagster", "dev", "-w", str(_WORKSPACE), "-p", str(port)]
         children.append(subprocess.Popen([*python, *dagster], env=environ, start_new_session=True))  # noqa: S603
         children[-1].wait()
     except KeyboardInterrupt:
@@ -255,7 +256,7 @@ def ui(source: str | None, host: str, port: int, writable: bool) -> None:
     """Serve the Dagster UI to look at: read-only, since it has no log-in of its own."""
     settings = load_settings(os.environ, source)
     environ = {**os.environ, "KC_SOURCE": settings.source, "DAGSTER_HOME": str(dagster_home(settings))}
-    words = ["dagster_webserver", "-m", "kc_pipeline.definitions", "-h", host, "-p", str(port)]
+    words = ["dagster_webserver", "-w", str(_WORKSPACE), "-h", host, "-p", str(port)]
     mode = [] if writable else ["--read-only"]
     os.execve(sys.executable, [sys.executable, "-m", *words, *mode], environ)  # noqa: S606 - our own command
 
@@ -288,6 +289,7 @@ main.add_command(verify)
 main.add_command(replay)
 main.add_command(backfill)
 main.add_command(purge)
+main.add_command(graph)
 
 if __name__ == "__main__":
     main()

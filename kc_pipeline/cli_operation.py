@@ -1,15 +1,24 @@
-"""Commands for those who operate the platform: `kc backfill` and `kc purge`."""
+"""Commands for those who operate the platform: `kc backfill`, `kc purge` and `kc graph`."""
 
 import os
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import click
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.settings import SOURCES, load_settings
 
+GRAPH = Path(__file__).parents[1] / "docs" / "graph.svg"
 _SOURCE = click.option("--source", type=click.Choice(SOURCES), help="Whose; default: KC_SOURCE, else sandbox.")
+
+scale_option = click.option(
+    "--scale",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Size of the synthetic city, 1.0 being the real one's; default: as it stands, 0.05 where there is none. Another puts another city "
+    "in its place.",
+)
 
 
 @click.command()
@@ -18,8 +27,8 @@ _SOURCE = click.option("--source", type=click.Choice(SOURCES), help="Whose; defa
 @click.option("--batch", type=click.IntRange(min=1), default=12, show_default=True, help="Months of a batch.")
 @click.option("--feed", "feeds", type=click.Choice(list(EVENT_FEEDS)), multiple=True, help="Only this feed; may be repeated.")
 @click.option("--source", type=click.Choice(("sandbox", "live")), help="Where to pull from; default: KC_SOURCE, else sandbox.")
-@click.option("--scale", type=float, default=0.05, show_default=True, help="Size of the synthetic city, where it is not built yet.")
-def backfill(first: str, last: str, batch: int, feeds: tuple[str, ...], source: str | None, scale: float) -> None:
+@scale_option
+def backfill(first: str, last: str, batch: int, feeds: tuple[str, ...], source: str | None, scale: float | None) -> None:
     """Pull and clean years of months, batch by batch, oldest first.
 
     A month that is there and unchanged is passed over, so a backfill that was killed goes on when it is started again. Months
@@ -92,3 +101,14 @@ def purge(source: str | None, days: int, is_deleting: bool) -> None:
     click.echo(f"deleted {freed.runs} runs; Dagster's folder is {freed.bytes / 1e6:,.1f} MB smaller")
     if freed.busy:
         click.echo(f"{', '.join(freed.busy)}: in use, so the room was not given back; purge again while nothing runs")
+
+
+@click.command()
+@click.option("--to", "path", type=click.Path(path_type=Path, dir_okay=False), default=GRAPH, help="Where to; default: docs/graph.svg.")
+def graph(path: Path) -> None:
+    """Draw the assets and what each is made from, as the README shows them."""
+    from kc_pipeline.defs.build import build_defs
+    from kc_pipeline.defs.graph import picture
+
+    path.write_text(picture(build_defs(environ={})), encoding="utf-8")
+    click.echo(f"wrote {path}")

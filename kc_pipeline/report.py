@@ -25,6 +25,7 @@ _SHORT = {
     "dumping_complaints": "dumping",
 }
 _NARROWEST = 150
+_LONGEST_NAME, _WIDTH_OF_INTERVAL = 24, len("1.63 (0.89-2.47)")
 
 
 def wide_console() -> Console:
@@ -160,7 +161,8 @@ def _print_places(console: Console, rows: list[dict[str, Any]], title: str) -> N
     table.add_column("business", no_wrap=True)
     table.add_column("address", no_wrap=True)
     for column in ("score", "expected", "homicides", *_SHORT.values()):
-        table.add_column(column, justify="right", no_wrap=True, min_width=min(len(column), 6))
+        least = _WIDTH_OF_INTERVAL if column == "expected" else min(len(column), 6)
+        table.add_column(column, justify="right", no_wrap=True, min_width=least)
     for row in rows:
         counts = (str(row[f"{feed}_count_365d"]) for feed in _SHORT)
         table.add_row(
@@ -178,4 +180,4 @@ def _print_places(console: Console, rows: list[dict[str, Any]], title: str) -> N
 def _first_name(names: str, count: int) -> str:
     """The first business of a place, and how many others stand there."""
     first = names.split(";")[0]
-    return (first if len(first) <= 30 else first[:29] + "…") + (f" +{count - 1}" if count > 1 else "")
+    return (first if len(first) <= _LONGEST_NAME else first[: _LONGEST_NAME - 1] + "…") + (f" +{count - 1}" if count > 1 else "")

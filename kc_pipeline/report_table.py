@@ -70,5 +70,5 @@ def print_files(console: Console, folder: Path, written: "Mapping[str, Sequence[
 
 def _text(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.6g}"
     return "" if value is None else escape(str(value))

@@ -92,7 +92,7 @@ class Settings:
 
 
 def load_settings(environ: Mapping[str, str], source: str | None = None) -> Settings:
-    """Settings from environment variables (names in the README).
+    """Settings from environment variables (docs/settings.md has them all).
 
     Args:
         environ: the environment.

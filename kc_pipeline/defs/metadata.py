@@ -31,6 +31,7 @@ _TYPE_NAMES = {
     Type.UTC_TIME: "timestamp (UTC)",
     Type.GEOMETRY: "WKB (EPSG:4326)",
 }
+_MONTH_ROWS = "dagster/partition_row_count"  # the UI shows it on the page of a month
 _SHOWN_UPSTREAM = 3  # columns that a description names
 _LARGEST_PICTURE_BYTES, _WIDEST_PICTURE, _COLORS = 22_000, 760, 24
 
@@ -140,11 +141,42 @@ def rates_metadata(rates: Mapping[str, Mapping[str, float]], what: str) -> dict[
     return {f"{what}_table": table, f"{what}_plot": plot, **over_time}
 
 
-def note_other_months(context: dg.AssetExecutionContext, key: dg.AssetKey, months: Iterable[str]) -> None:
-    """Tell Dagster of months that were written beside those the run was asked for (missing before, or changed at the source)."""
-    for month in sorted(set(months) - set(context.partition_keys)):
+def note_months(context: dg.AssetExecutionContext, key: dg.AssetKey, written: Iterable[str], rows: Mapping[str, int]) -> None:
+    """Tell Dagster how many rows each month has, and of months that were written beside those the run was asked for.
+
+    Args:
+        context: of the run.
+        key: the asset.
+        written: months that the run wrote; those it was not asked for were missing before, or changed at the source.
+        rows: month -> rows that it has now.
+    """
+    asked = set(context.partition_keys)
+    for month in sorted(asked):
+        context.add_asset_metadata({_MONTH_ROWS: rows.get(month, 0)}, key, month)
+    for month in sorted(set(written) - asked):
         if MONTHS.has_partition_key(month):
-            context.log_event(dg.AssetMaterialization(key, "missing before, or changed at the source", partition=month))
+            why, counted = "missing before, or changed at the source", {_MONTH_ROWS: rows.get(month, 0)}
+            context.log_event(dg.AssetMaterialization(key, why, counted, partition=month))
+
+
+def spans(months: Iterable[str]) -> str:
+    """Months as spans without gaps: '2024-07 to 2025-02, 2026-05'; what is no month stands by itself, after them.
+
+    A table without partitions has one part, named ''.
+    """
+    found: list[list[str]] = []
+    ordered = sorted(set(months), key=lambda month: (not MONTHS.has_partition_key(month), month))
+    for month in ordered:
+        if found and MONTHS.has_partition_key(month) and _month_after(found[-1][-1]) == month:
+            found[-1] = [found[-1][0], month]
+        else:
+            found.append([month])
+    return ", ".join(" to ".join(span) or "the whole table" for span in found) or "none"
+
+
+def _month_after(month: str) -> str:
+    year, number = int(month[:4]), int(month[5:])
+    return f"{year + number // 12}-{number % 12 + 1:02}"
 
 
 def frame_table(rows: "pd.DataFrame") -> dg.MarkdownMetadataValue:

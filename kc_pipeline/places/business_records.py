@@ -56,9 +56,10 @@ def locate_registers(licenses: pd.DataFrame, permits: pd.DataFrame, gazetteer: p
     texts = texts.set_axis(pd.Index(texts))
     numbered = gazetteer[gazetteer["address_kind"] == "numbered"]
     named_by = numbered["evidence"].str.split(";")
-    located = locate(texts, numbered[[not set(names) <= {_LICENSES, _PERMITS} for names in named_by]])
+    by_others = np.array([not set(names) <= {_LICENSES, _PERMITS} for names in named_by], dtype=bool)
+    located = locate(texts, numbered[by_others])
     left = texts[(located["found_kind"] != "numbered").to_numpy()]
-    by_licence = locate(left, numbered[[_LICENSES in names for names in named_by]])
+    by_licence = locate(left, numbered[np.array([_LICENSES in names for names in named_by], dtype=bool)])
     by_licence = by_licence[by_licence["found_kind"] == "numbered"]
     return pd.concat([located.drop(index=by_licence.index), by_licence]).sort_index()
 

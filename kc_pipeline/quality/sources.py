@@ -79,4 +79,4 @@ def _status(feed: Feed, good_count: int, newest: date | None, failure: str | Non
     age = (as_of - newest).days
     if age > feed.stale_after_days:
         return "stale", f"{feed.name}: newest row is {age} days old, more than the {feed.stale_after_days} days that its lag explains."
-    return "fresh", f"{feed.name}: newest row is {age} days old."
+    return "fresh", f"{feed.name}: newest row is {age} {'day' if age == 1 else 'days'} old."

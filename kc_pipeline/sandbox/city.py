@@ -131,6 +131,12 @@ def built_through(folder: Path) -> date | None:
     return date.fromisoformat(str(marker["through"])) if "through" in marker else None
 
 
+def built_scale(folder: Path) -> float | None:
+    """The size of the city in a folder; None where there is none."""
+    marker = _read_marker(folder)
+    return float(str(marker["scale"])) if "scale" in marker else None
+
+
 def _read_marker(folder: Path) -> dict[str, object]:
     try:
         marker = json.loads((folder / _MARKER).read_text())

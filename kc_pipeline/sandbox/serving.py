@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from kc_pipeline.catalog.geography import TIME_ZONE
-from kc_pipeline.sandbox.city import build_city, built_through
+from kc_pipeline.sandbox.city import DEFAULT_SCALE, build_city, built_scale, built_through
 from kc_pipeline.sandbox.portal import Portal
 from kc_pipeline.sandbox.records import RecordStore
 from kc_pipeline.sandbox.replay import load_recordings
@@ -39,22 +39,25 @@ def standing_clock(settings: Settings) -> Callable[[], datetime] | None:
     return None if day is None else city_clock(day)
 
 
-def prepare_city(settings: Settings, wanted: date, scale: float = 0.05) -> RecordStore:
-    """Build the synthetic city, or let it go on to a later day; what its portal serves."""
+def prepare_city(settings: Settings, wanted: date, scale: float | None = None) -> RecordStore:
+    """Build the synthetic city, or let it go on to a later day; what its portal serves.
+
+    Without a scale the city keeps the size it has.  Another scale puts another city in its place.
+    """
     folder = city_folder(settings)
-    build_city(folder, scale=scale, through=day_of_city(settings, wanted))
+    build_city(folder, scale=scale or built_scale(folder) or DEFAULT_SCALE, through=day_of_city(settings, wanted))
     return RecordStore(folder / "portal.sqlite")
 
 
 @contextmanager
-def open_source(settings: Settings, *, through: date, recordings: Path | None = None, scale: float = 0.05) -> Iterator[Settings]:
+def open_source(settings: Settings, *, through: date, recordings: Path | None = None, scale: float | None = None) -> Iterator[Settings]:
     """Settings whose portals answer, for as long as the context lasts.
 
     Args:
         settings: the run's settings; `source` decides what is opened.
         through: day up to which the synthetic city is needed.
         recordings: folder of recorded rows, for the source 'replay'.
-        scale: size of the synthetic city, 1.0 being the real one's.
+        scale: size of the synthetic city, 1.0 being the real one's; None: as it stands.
 
     Raises:
         FileNotFoundError: 'replay' without a folder that exists.

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
+from dagster._utils.schedules import cron_string_iterator  # what the daemon ticks by
 
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.build import build_defs
+from kc_pipeline.defs.partitions import MONTHS
 
 DEFS = build_defs(environ={})
 NOW = datetime(2026, 7, 1, 11, tzinfo=UTC)
@@ -95,7 +97,26 @@ def test_a_failed_blocking_check_keeps_the_marts_as_they_were(instance: dg.Dagst
 def test_the_schedule_asks_for_the_open_months_in_one_run(instance: dg.DagsterInstance) -> None:
     (schedule,) = DEFS.schedules
     context = dg.build_schedule_context(instance=instance, scheduled_execution_time=datetime(2026, 7, 1, 10, 30, tzinfo=UTC))
-    request = schedule(context)
+    (request,) = schedule.evaluate_tick(context).run_requests
     assert request.run_key == "2026-07-01"
     assert request.tags["dagster/asset_partition_range_start"] == "2026-05"
     assert request.tags["dagster/asset_partition_range_end"] == "2026-07"
+
+
+def test_the_schedule_ticks_at_half_past_five_of_kansas_citys_clock_all_year() -> None:
+    (schedule,) = DEFS.schedules
+    start = datetime(2026, 10, 30, 12, tzinfo=UTC).timestamp()
+    ticks = cron_string_iterator(start, schedule.cron_schedule, schedule.execution_timezone)
+    utc = [next(ticks).astimezone(UTC) for _ in range(4)]
+    assert [f"{tick:%m-%d %H:%M}" for tick in utc] == ["10-31 10:30", "11-01 11:30", "11-02 11:30", "11-03 11:30"]
+
+
+def test_a_run_that_the_schedule_asks_for_is_of_the_ingest_and_of_all_open_months(instance: dg.DagsterInstance) -> None:
+    (schedule,) = DEFS.schedules
+    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=datetime(2026, 7, 1, 10, 30, tzinfo=UTC))
+    (request,) = schedule.evaluate_tick(context).run_requests
+    ingest = DEFS.resolve_job_def(schedule.job_name)
+    assert {key.path[0] for key in ingest.asset_layer.executable_asset_keys} == {"raw", "clean", "quarantine"}
+    assert MONTHS.get_partition_keys_in_range(
+        dg.PartitionKeyRange(request.tags["dagster/asset_partition_range_start"], request.tags["dagster/asset_partition_range_end"])
+    ) == ["2026-05", "2026-06", "2026-07"]

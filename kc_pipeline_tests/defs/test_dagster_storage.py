@@ -205,6 +205,13 @@ def test_a_command_that_loads_the_assets_says_nothing_of_beta_features(tmp_path:
     assert done.stderr == ""
 
 
+def test_the_code_location_loads_without_a_word(tmp_path: Path) -> None:
+    environ = {name: value for name, value in os.environ.items() if name not in ("DAGSTER_HOME", "PYTHONWARNINGS")}
+    command = [sys.executable, "-c", "import kc_pipeline.definitions"]
+    done = subprocess.run(command, env=environ | {"KC_DATA_DIR": str(tmp_path)}, capture_output=True, text=True, check=True)  # noqa: S603
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 def test_records_of_ticks_do_not_grow_for_ever() -> None:
     config = yaml.safe_load(resources.files("kc_pipeline.deploy").joinpath("dagster.yaml").read_text())
     assert config["retention"]["schedule"]["purge_after_days"] == 90

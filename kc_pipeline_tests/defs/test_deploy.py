@@ -78,6 +78,16 @@ def test_the_whole_file_is_of_the_schema_of_an_instance(name: str, tmp_path: Pat
     assert config["run_queue"]["max_concurrent_runs"] == 1
 
 
+def test_the_code_location_has_one_name_whoever_serves_it() -> None:
+    named = {
+        (of_module["module_name"], of_module["location_name"])
+        for folder in (DEPLOY.parents[1], DEPLOY)
+        for of_module in [yaml.safe_load((folder / "workspace.yaml").read_text())["load_from"][0]["python_module"]]
+    }
+    server = yaml.safe_load((DEPLOY / "workspace-server.yaml").read_text())["load_from"][0]["grpc_server"]
+    assert named == {("kc_pipeline.definitions", server["location_name"])}
+
+
 def test_the_services_of_the_compose_file_fit_together() -> None:
     compose = read("docker-compose.yaml")
     services = compose["services"]

@@ -15,7 +15,7 @@ from kc_pipeline.catalog.raw_fields import raw_columns
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.build import build_defs
-from kc_pipeline.defs.metadata import picture
+from kc_pipeline.defs.metadata import picture, spans
 from kc_pipeline.defs.previews import MOST_CHARACTERS, PERSONAL, PLACES_OF_INCIDENTS, preview_columns, rows_table
 from kc_pipeline.store.warehouse_schema import SNAPSHOTS
 
@@ -82,6 +82,20 @@ def test_a_column_says_where_it_comes_from() -> None:
     assert columns["address"].endswith(" From core/business_parcels.address.")
     assert columns["run_id"].endswith(" Not from a source: the run's own id.")
     assert "and " in columns["risk_score"]
+
+
+@pytest.mark.parametrize(
+    ("months", "said"),
+    [
+        ([], "none"),
+        (["2026-05"], "2026-05"),
+        (["2025-01", "2024-11", "2024-12", "2026-05"], "2024-11 to 2025-01, 2026-05"),
+        (["undated", "2026-05", "2026-06", "whole"], "2026-05 to 2026-06, undated, whole"),
+        ([""], "the whole table"),
+    ],
+)
+def test_months_are_told_as_spans(months: list[str], said: str) -> None:
+    assert spans(months) == said
 
 
 def test_previews_show_columns_that_their_tables_have_and_nobody_by_name() -> None:

@@ -21,11 +21,11 @@ from kc_pipeline.store.engines import open_engine
 from kc_pipeline.store.warehouse import Warehouse
 
 AS_OF = date(2026, 7, 1)
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reading-the-tables.md"
 
 
 def question_of_the_readme() -> str:
-    [sql] = re.findall(r"```sql\n(.*?)```", README.read_text(), re.DOTALL)
+    [sql] = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
     return str(sql)
 
 

@@ -149,7 +149,7 @@ def test_a_selection_by_source_lists_its_three_tables(browser: Chrome, ui: str) 
 
 def test_who_may_write_is_asked_which_days_to_make(browser: Chrome, uis: list[str]) -> None:
     to_look_at, to_work_with = uis
-    page = "locations/kc_pipeline.definitions/jobs/marts"
+    page = "locations/kc_pipeline/jobs/marts"
     browser.get(f"{to_look_at}/{page}")
     seen(browser, "Tie events to business parcels, score a day and publish it.")
     assert not button(browser, "Materialize all").is_enabled()
@@ -158,3 +158,26 @@ def test_who_may_write_is_asked_which_days_to_make(browser: Chrome, uis: list[st
     seen(browser, "Launch runs to materialize 24 assets", "Partition selection", "Launch backfill")
     assert button(browser, "Launch backfill").is_displayed()
     button(browser, "Cancel").click()
+
+
+def test_who_may_write_can_judge_a_table_again(browser: Chrome, uis: list[str]) -> None:
+    for address, may in zip(uis, (False, True), strict=True):
+        browser.get(f"{address}/assets/clean/police_reports?view=checks")
+        seen(browser, "rows_keep_the_contract")
+        assert button(browser, "Execute all").is_enabled() is may
+
+
+def test_a_month_says_how_many_rows_it_has(browser: Chrome, ui: str) -> None:
+    browser.get(f"{ui}/assets/clean/police_reports?view=partitions&partition=2026-06")
+    text = seen(browser, "Materialized (25)", "dagster/partition_row_count")
+    assert int(text.split("dagster/partition_row_count")[1].split()[0].replace(",", "")) > 0
+
+
+def test_what_runs_by_itself_stands_on_one_page(browser: Chrome, ui: str) -> None:
+    browser.get(f"{ui}/automation")
+    seen(browser, "daily_ingest", "At 05:30 AM", "marts_follow_inputs", "portals_changed", "tell_of_failed_runs", "tell_what_stands_open")
+
+
+def test_the_launchpad_of_a_job_waits_for_a_partition(browser: Chrome, uis: list[str]) -> None:
+    browser.get(f"{uis[1]}/locations/kc_pipeline/jobs/ingest/playground")
+    seen(browser, "No errors", "check_clean_police_reports", "raw__police_reports", "Launch Run")

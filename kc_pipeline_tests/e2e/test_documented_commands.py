@@ -26,10 +26,11 @@ _INLINE = re.compile(r"`((?:kc|make) [^`\n]+)`|`(benchmarks/\w+\.py)[^`\n]*`")
 # Commands that go on until they are stopped, or ask a portal that tests must not ask: beginning -> why they are parsed alone.
 PARSED = {
     ("run", "--source", "live"): "asks the city's own portals",
+    ("backfill", "--source", "live"): "asks the city's own portals",
     ("run", "--source", "replay"): "run by real/test_real_replay.py on recorded rows",
     ("sandbox", "serve"): "serves until it is stopped; run by unit/sandbox",
     ("ui",): "serves until it is stopped; run by e2e/test_ui.py",
-    ("dev",): "serves until it is stopped; run by e2e/test_run_again.py",
+    ("dev",): "serves until it is stopped; run by e2e/test_dev.py",
 }
 READING = (
     "top",
@@ -160,6 +161,14 @@ def test_a_documented_benchmark_says_how_to_use_it(name: str) -> None:
     done = subprocess.run([sys.executable, PROJECT / name, "--help"], capture_output=True, text=True, cwd=PROJECT, check=False)  # noqa: S603
     assert done.returncode == 0, done.stderr
     assert "usage:" in done.stdout
+
+
+def test_the_readme_is_a_page_that_names_pages_which_exist() -> None:
+    text = PAGES[0].read_text(encoding="utf-8")
+    assert len(text.encode()) < 15_000
+    assert set(re.findall(r"\bdocs/[\w-]+\.\w+", text)) == {
+        f"docs/{path.name}" for path in (PROJECT / "docs").iterdir() if path.suffix in (".md", ".svg")
+    }
 
 
 def test_every_shown_command_is_of_a_kind_that_is_tested() -> None:

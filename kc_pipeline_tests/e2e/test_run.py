@@ -36,6 +36,11 @@ def test_the_express_stop_has_the_counts_of_the_model_case(finished_run: tuple[P
     assert "EXPRESS STOP" in printed
 
 
+def test_the_interval_of_a_place_is_shown_whole_in_a_file_or_narrow_pipe(finished_run: tuple[Path, str]) -> None:
+    done = kc(finished_run[0], "top", environ={"COLUMNS": "80"})
+    assert len(re.findall(r"│ +\d\.\d\d \(\d\.\d\d-\d\.\d\d\) │", done.stdout)) == 10
+
+
 def test_the_counts_come_from_source_rows(finished_run: tuple[Path, str]) -> None:
     done = kc(finished_run[0], "explain", "EXPRESS STOP")
     assert done.returncode == 0, done.stderr

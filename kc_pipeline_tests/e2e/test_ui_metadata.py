@@ -1,6 +1,7 @@
 """What a finished run left for the UI: numbers that Dagster draws over time, small previews, small pictures."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,17 @@ def test_previews_are_a_few_rows_of_the_table_without_people_or_places_of_incide
         assert all(row.count("|") == len(columns) + 1 for row in rows)
 
 
+@pytest.mark.parametrize("layer", ["clean", "quarantine"])
+def test_every_month_that_was_made_says_how_many_rows_it_has(finished_run: tuple[Path, str], layer: str) -> None:
+    key = dg.AssetKey([layer, "police_reports"])
+    with dg.DagsterInstance.from_config(str(finished_run[0] / "sandbox" / "dagster")) as instance:
+        records = instance.fetch_materializations(key, limit=500).records
+    told = {record.partition_key: record.asset_materialization.metadata["dagster/partition_row_count"].value for record in records}
+    months = platform(finished_run[0]).lake.read(key.to_user_string(), columns=["month"])["month"].to_pylist()
+    assert len(told) == 25
+    assert {month: rows for month, rows in told.items() if rows} == Counter(month for month in months if month != "undated")
+
+
 def test_rates_ages_and_accuracy_are_numbers(shown: dict[str, dict[str, Any]]) -> None:
     for feed in EVENT_FEEDS:
         assert 0.9 < shown[f"clean/{feed}"]["good_share"] <= 1.0
@@ -82,6 +94,7 @@ def test_rates_ages_and_accuracy_are_numbers(shown: dict[str, dict[str, Any]]) -
     assert 0.8 < shown["core/businesses"]["active_on_parcel_share"] <= 1.0
     assert 0.8 < shown["core/located_addresses"]["located_share"] <= 1.0
     accuracy = {label: value for label, value in shown["eval/backtest"].items() if label.startswith("pai_")}
+    assert max(map(len, accuracy), default=0) <= 33, "the UI draws longer names over their values"
     assert bool(accuracy) != ("no_backtest_because" in shown["eval/backtest"])
     assert all(isinstance(value, float) and value >= 0 for value in accuracy.values())
     states = shown["marts/threshold_status"]

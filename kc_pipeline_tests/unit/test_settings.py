@@ -1,7 +1,11 @@
 """Settings from the environment."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from kc_pipeline import settings as settings_module
 from kc_pipeline.settings import load_settings
 
 
@@ -54,3 +58,10 @@ def test_the_interface_of_socrata_is_chosen() -> None:
     assert (load_settings({}).soda_version, load_settings({"KC_SODA": "3"}).soda_version) == ("2", "3")
     with pytest.raises(ValueError, match="KC_SODA is '4'; use one of 2, 3"):
         load_settings({"KC_SODA": "4"})
+
+
+def test_every_variable_that_is_read_is_documented() -> None:
+    project = Path(settings_module.__file__).parents[1]
+    read = set(re.findall(r"KC_[A-Z_]+[A-Z]", Path(settings_module.__file__).read_text(encoding="utf-8")))
+    assert len(read) > 15
+    assert read <= set(re.findall(r"KC_[A-Z_]+[A-Z]", (project / "docs" / "settings.md").read_text(encoding="utf-8")))

@@ -7,7 +7,7 @@ import dagster as dg
 from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.freshness import refreshed_within_lag
-from kc_pipeline.defs.metadata import counts_table, note_other_months, table_metadata
+from kc_pipeline.defs.metadata import counts_table, note_months, spans, table_metadata
 from kc_pipeline.defs.partitions import MONTHS
 from kc_pipeline.defs.previews import counted, preview, share
 from kc_pipeline.defs.resources import Platform
@@ -53,7 +53,9 @@ def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
             for table in (clean.name, quarantine.name)
         }
         if is_event:
-            note_other_months(context, dg.AssetKey(clean.name.split("/")), written[clean.name])
+            for table in written:
+                by_month = counted(platform.lake.read(table, columns=["month"]), "month")
+                note_months(context, dg.AssetKey(table.split("/")), [*written[clean.name], *written[quarantine.name]], by_month)
         yield dg.MaterializeResult(
             asset_key=dg.AssetKey(clean.name.split("/")),
             metadata={
@@ -62,7 +64,7 @@ def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
                 "source_rows_good": report.total("good_count"),
                 "source_rows_duplicate": report.total("duplicate_count"),
                 "good_share": share(report.total("good_count"), report.total("received_count")),
-                "changed_partitions": ", ".join(written[clean.name]) or "none",
+                "changed_partitions": spans(written[clean.name]),
                 **preview(platform, clean.name),
             },
         )
@@ -72,7 +74,7 @@ def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
                 "dagster/row_count": report.total("quarantined_count"),
                 "quarantined_share": share(report.total("quarantined_count"), report.total("received_count")),
                 "rules": counts_table(counted(platform.lake.read(quarantine.name, columns=["rule"]), "rule"), "rule"),
-                "changed_partitions": ", ".join(written[quarantine.name]) or "none",
+                "changed_partitions": spans(written[quarantine.name]),
             },
         )
 

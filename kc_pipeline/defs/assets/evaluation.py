@@ -80,9 +80,12 @@ def backtest(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platf
 
 
 def pai_numbers(judged: "pd.DataFrame") -> dict[str, float]:
-    """The prediction accuracy index of each model at each share of area, a number each that Dagster draws over time."""
+    """The prediction accuracy index of each model at each share of area in per cent, a number each that Dagster draws over time.
+
+    Names are short enough for the UI, which draws longer ones over their values: pai_5_our_model.
+    """
     rows = judged[["model_name", "area_share_pct", "pai"]].itertuples(index=False)
-    return {f"pai_{re.sub(r'[^A-Za-z0-9]+', '_', name)}_at_{area:g}_pct": round(float(pai), 4) for name, area, pai in rows}
+    return {f"pai_{area:g}_{re.sub(r'[^A-Za-z0-9]+', '_', name)}": round(float(pai), 4) for name, area, pai in rows}
 
 
 @dg.asset(

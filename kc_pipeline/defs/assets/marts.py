@@ -113,7 +113,7 @@ _THRESHOLD_DESCRIPTIONS = {
         "missing, until when. Never estimated, and apart from the risk score. Provisional while nobody has read the rule set in the "
         "ordinance's text."
     ),
-    _INCIDENTS: "The incidents behind those counts, with every reason why one does not count.",
+    _INCIDENTS: "The incidents behind the counts of marts/threshold_status, with every reason why one does not count.",
 }
 
 

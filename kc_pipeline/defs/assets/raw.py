@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from kc_pipeline.catalog.sources import FEEDS, Feed
-from kc_pipeline.defs.metadata import counts_table, note_other_months, raw_metadata
+from kc_pipeline.defs.metadata import counts_table, note_months, raw_metadata
 from kc_pipeline.defs.partitions import BACKFILL, MONTHS, OPEN, REFRESH, open_from
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import feeds
@@ -29,18 +29,20 @@ def build_raw_asset(feed: Feed) -> dg.AssetsDefinition:
         owners=["team:data-engineering"],
         tags={"feed_kind": feed.kind},
         metadata=raw_metadata(feed),
-        description=f"{feed.title} as the {feed.publisher} publishes them: wire bytes and manifests. {feed.description}",
+        description=f"{feed.title} as published by {feed.publisher}: wire bytes and manifests. {feed.description}",
     )
     def pull(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
         try:
             refresh = _refresh(context, platform, feed)
         except Exception as error:
             raise _failure(feed, error) from error
+        held = feeds.rows_held(platform, feed)
         if is_event:
-            note_other_months(context, context.asset_key, [part for _, part, _, _ in refresh.pulled])
+            note_months(context, context.asset_key, [part for _, part, _, _ in refresh.pulled], held)
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": sum(rows for _, _, _, rows in refresh.pulled),
+                "dagster/row_count": sum(held.values()),
+                "rows_pulled": sum(rows for _, _, _, rows in refresh.pulled),
                 "pulled_parts": len(refresh.pulled),
                 "unchanged_parts": refresh.unchanged,
                 "rows_at_source": counts_table(refresh.rows_by_data_set, "data set"),

@@ -126,6 +126,14 @@ def newest_pulls(platform: Platform, feed: Feed) -> "dict[tuple[str, str], Manif
     return {(m.data_set, m.partition): m for m in platform.raw.latest_of_feed(feed.name) if m.data_set in named}
 
 
+def rows_held(platform: Platform, feed: Feed) -> dict[str, int]:
+    """Source rows of a feed's newest pulls by raw partition: a month, 'undated' or 'whole'."""
+    rows: dict[str, int] = {}
+    for (_, partition), manifest in newest_pulls(platform, feed).items():
+        rows[partition] = rows.get(partition, 0) + manifest.row_count
+    return rows
+
+
 def _stale_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str, str], "Manifest"]) -> set[str]:
     """Raw partitions whose clean rows are not those of the newest pulls, or are not there."""
     from kc_pipeline.transform.ledger import CODE_VERSION

@@ -4,6 +4,9 @@ import pandas as pd
 from business_frames import only, permits, resolve
 from frames import licenses, no_permits, parcels, square
 
+from kc_pipeline.catalog.render import to_arrow
+from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.places.business_records import locate_registers
 from kc_pipeline.places.businesses import build_business_parcels
 
 LOTS = parcels(("1", "1000 Locust St", 0), ("2", "1004 Locust St", 1), ("3", "2000 Main St", 2))
@@ -14,6 +17,13 @@ NO_ADDRESSES = pd.DataFrame({"address_kind": [], "address_key": [], "latitude": 
 
 def districts() -> pd.DataFrame:
     return pd.DataFrame({"district_kind": ["neighborhood"], "district_name": ["Downtown"], "geometry": [square(0)]})
+
+
+def test_registers_are_not_located_while_no_address_is_known() -> None:
+    gazetteer = to_arrow(TABLES["core/gazetteer"]).empty_table().to_pandas()
+    located = locate_registers(licenses(("1", "A", "x", "1000 LOCUST ST", None, None)), no_permits(), gazetteer)
+    assert located["found_kind"].isna().tolist() == [True]
+    assert locate_registers(licenses(), no_permits(), gazetteer).empty
 
 
 def test_two_names_at_one_address_stay_two_businesses_on_one_place() -> None:
