@@ -118,13 +118,16 @@ def long_start(inputs: Inputs) -> str:
 
 
 def prepare_day(inputs: Inputs, day: date, environ: Mapping[str, str]) -> None:
-    """A whole run as of the day before, then the city goes on to the day; unless that is there."""
+    """Whole runs as of the two days before, then the city goes on to the day; unless that is there.
+
+    The first run makes everything; only from the second on is a day refreshed as it will be from then on.
+    """
     if (inputs.day / "done").exists():
         return
-    before = day - timedelta(days=1)
-    _say(f"a first run, as of {before}")
-    command = [sys.executable, "-m", "kc_pipeline.cli", "run", "--scale", str(inputs.scale), "--as-of", before.isoformat()]
-    subprocess.run(command, env={**environ, "KC_DATA_DIR": str(inputs.day)}, check=True, stdout=sys.stderr)  # noqa: S603 - our own
+    for before in (day - timedelta(days=2), day - timedelta(days=1)):
+        _say(f"a run as of {before}")
+        command = [sys.executable, "-m", "kc_pipeline.cli", "run", "--scale", str(inputs.scale), "--as-of", before.isoformat()]
+        subprocess.run(command, env={**environ, "KC_DATA_DIR": str(inputs.day)}, check=True, stdout=sys.stderr)  # noqa: S603 - our own
     build_city(inputs.day / "sandbox" / "city", scale=inputs.scale, through=day)
     (inputs.day / "done").touch()
 

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from kc_pipeline.catalog.sources import find_data_set
 from kc_pipeline.sandbox import (
     department,
     incidents,
@@ -194,8 +193,7 @@ def _write_events(
         department.write_reports(connection, reports, draws, layout, districts)
         true_places.append(truth_files.true_places("police_reports", published_police.report_numbers(reports), reports, layout))
         calls, draws = incidents.calls(layout, planted, *span)
-        open_calls = find_data_set("calls_911", "4cef-rqti")
-        published_police.publish_calls(store, open_calls, calls, draws, layout, districts, texts, revisions)
+        published_police.publish_calls(store, calls, draws, layout, districts, texts, revisions)
         department.write_calls(connection, calls, draws, layout, districts)
         true_places.append(truth_files.true_places("calls_911", published_police.call_numbers(calls), calls, layout))
         connection.commit()

@@ -120,6 +120,18 @@ REQUEST_KINDS = (
     ("Roads and Sidewalks", "Pothole", "PW Street Maintenance", "other", 70),
     ("Animals", "Stray Animal", "Animal Services", "other", 20),
 )  # fmt: skip
+# What the system before March 2021 called them; what is not here keeps its name.
+LEGACY_SUB_TYPES = {
+    "Streetlight Out": "SLG0 Streetlight Out - Single Light Out",
+    "Streetlights Out - Multiple": "SLG3 Streetlights Out - Two to Four Lights",
+    "Streetlight Pole Knocked Down": "SLD0 Streetlights Out - Five or More",
+    "Dumping in a Right-of-Way": "Illegal Dumping on Right of Way",
+    "Dumping in the Right-of-Way": "Illegal Dumping on Right of Way",
+    "Dumping in the Alley": "Illegal Dumping on Right of Way",
+    "Demolition/Dumptruck Debris Dumping": "Illegal Dumping on Property",
+    "Trash or Dumping": "Illegal Dumping on Property",
+    "Illegal Dumping or Trash": "Illegal Dumping on Property",
+}
 SILENT_SUB_TYPE = "Dumping in a Right-of-Way"
 VIOLATION_KINDS = (
     ("56-132", "Exterior surface material not adequately protected against weathering."),

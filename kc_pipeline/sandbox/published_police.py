@@ -172,10 +172,10 @@ def _publish_year(
 
 
 def publish_calls(
-    store: RecordStore, data_set: DataSet, events: pd.DataFrame, draws: DailyDraws, layout: Layout, districts: pd.DataFrame,
-    texts: StreetTexts, revisions: Revisions,
+    store: RecordStore, events: pd.DataFrame, draws: DailyDraws, layout: Layout, districts: pd.DataFrame, texts: StreetTexts,
+    revisions: Revisions,
 ) -> None:  # fmt: skip
-    """Put the open set of 911 calls on the portal: about eight weeks behind, without coordinates."""
+    """Put the open sets of 911 calls on the portal: about eight weeks behind, without coordinates, and not of every year."""
     old, corner, lost = draws.next(), draws.next(), draws.next()
     day, minute = events["day"].to_numpy(), events["minute"].to_numpy()
     published = next_month_day(day + _CALLS_LAG_DAYS, _CALLS_PUBLISHED_ON)
@@ -191,11 +191,14 @@ def publish_calls(
         "priority": np.array([k.priority for k in CALL_KINDS], dtype=object)[kind],
         "division": of_parcel["area"].to_numpy(dtype=object), "beat": of_parcel["beat"].to_numpy(dtype=object), "address": address,
     }  # fmt: skip
-    rows = pd.DataFrame({data_set.fields[raw][0]: value[out] for raw, value in values.items()}, dtype=object)
-    types = {data_set.fields["called_at"][0]: "calendar_date"}
-    position = events["position"].to_numpy()[out]
-    found = Revisable(rows, day[out], position, published[out], published[out])
-    fixed = events["is_scripted"].to_numpy()[out]
-    found = revise(data_set.id, found, data_set.fields["called_at"][0], data_set.fields["priority"][0], fixed, revisions)
-    title = "KCPD Dispatched Calls for Service"
-    publish(store, data_set, title, found.rows, types, found.day, found.position, found.created, found.updated)
+    position, scripted = events["position"].to_numpy(), events["is_scripted"].to_numpy()
+    month = day.astype("datetime64[D]").astype("datetime64[M]")
+    open_sets = [d for d in FEEDS["calls_911"].data_sets if d.record_system == "open" and d.covers(str(month.min()), str(month.max()))]
+    for data_set in open_sets:
+        held = out & (month >= np.datetime64(data_set.first_month)) & (month <= np.datetime64(data_set.last_month or "9999-12"))
+        rows = pd.DataFrame({data_set.fields[raw][0]: value[held] for raw, value in values.items()}, dtype=object)
+        called_at, priority = data_set.fields["called_at"][0], data_set.fields["priority"][0]
+        found = Revisable(rows, day[held], position[held], published[held], published[held])
+        found = revise(data_set.id, found, called_at, priority, scripted[held], revisions)
+        title, types = "KCPD Dispatched Calls for Service", {called_at: "calendar_date"}
+        publish(store, data_set, title, found.rows, types, found.day, found.position, found.created, found.updated)

@@ -8,16 +8,30 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from kc_pipeline.catalog.sources import find_data_set
+from kc_pipeline.catalog.sources import Fields, find_data_set
 from kc_pipeline.sandbox.draws import DailyDraws, Floats, Integers, day_number
 from kc_pipeline.sandbox.ground import to_degrees
-from kc_pipeline.sandbox.incident_codes import REQUEST_KINDS
+from kc_pipeline.sandbox.incident_codes import LEGACY_SUB_TYPES, REQUEST_KINDS
 from kc_pipeline.sandbox.layout import Layout
-from kc_pipeline.sandbox.published import Flags, Texts, choose, local_times, numbers, points, publish, text_where, with_bad_geocodes
+from kc_pipeline.sandbox.published import (
+    Flags,
+    Texts,
+    choose,
+    clock_texts,
+    local_times,
+    numbers,
+    points,
+    publish,
+    text_where,
+    with_bad_geocodes,
+)
 from kc_pipeline.sandbox.records import RecordStore
 from kc_pipeline.sandbox.revisions import Revisable, Revisions, revise
 
 DATA_SET_ID = "d4px-6rwg"
+_LEGACY = find_data_set("dumping_complaints", "7at3-sxhp")
+_LEGACY_LAST_DAY = date(2021, 2, 28)
+_LEGACY_STATUS = {"resolved": "RESOL", "Closed": "RESOL", "canceled": "CANC"}
 BULK_CLOSES = (date(2025, 2, 14), date(2025, 9, 5), date(2026, 3, 27))
 _OPEN_STATUSES, _OPEN_WEIGHTS = ("received", "referred", "assigned", "new", "Received"), (46.0, 36.0, 14.0, 3.0, 1.0)
 _SOURCES = ("Phone Answered", "iOS", "WEB RAI", "Android", "In-person", "CMS RAI", "Email", "Social Media")
@@ -81,12 +95,51 @@ def publish_requests(
         dtype=object,
     )
     types = dict.fromkeys((fields["opened_at"][0], fields["resolved_at"][0], "last_updated"), "calendar_date") | {"lat_long": "point"}
-    out = published < end
+    is_legacy = day <= day_number(_LEGACY_LAST_DAY)
+    out = (published < end) & ~is_legacy
     position = events["position"].to_numpy()
     found = Revisable(rows[out], day[out], position[out], published[out], updated[out])
     found = revise(data_set.id, found, fields["opened_at"][0], fields["council_district"][0], scripted[out], revisions)
     title = "311 Call Center Reported Issues"
     publish(store, data_set, title, found.rows, types, found.day, found.position, found.created, found.updated)
+    if is_legacy.any():
+        parcel_ids = p["kiva_pin"].to_numpy(dtype=object)[parcel]
+        legacy = _legacy_form(rows[is_legacy].reset_index(drop=True), minute[is_legacy], parcel_ids[is_legacy], fields)
+        types = {_LEGACY.fields[name][0]: "calendar_date" for name in ("opened_at", "resolved_at")}
+        dates = (day[is_legacy], position[is_legacy], published[is_legacy], updated[is_legacy])
+        publish(store, _LEGACY, "311 Call Center Service Requests 2007 - March 2021", legacy, types, *dates)
+
+
+def _legacy_form(rows: pd.DataFrame, minute: Integers, parcel_ids: Texts, fields: Fields) -> pd.DataFrame:
+    """Requests as the system before March 2021 wrote them, which nobody revises any more.
+
+    Args:
+        rows: in the form of the present system.
+        minute: minute of the day of each.
+        parcel_ids: KIVA PIN of each.
+        fields: names of the columns of `rows`.
+    """
+    now = {name: rows[fields[name][0]] for name in fields}
+    opened = now["opened_at"].str.slice(0, 10) + "T00:00:00.000"
+    clock = pd.to_datetime(pd.Series(clock_texts(minute)), format="%H:%M").dt.strftime("%I:%M %p")
+    then = {
+        "request_id": now["opened_at"].str.slice(0, 4) + now["request_id"].str.zfill(9),
+        "opened_at": opened,
+        "opened_time": clock,
+        "resolved_at": now["resolved_at"],
+        "status": now["status"].map(_LEGACY_STATUS).fillna("OPEN"),
+        "issue_type": now["issue_type"],
+        "issue_sub_type": now["issue_sub_type"].replace(LEGACY_SUB_TYPES),
+        "work_group": now["work_group"],
+        "report_source": pd.Series("PHONE", index=rows.index),
+        "address": now["address"].str.replace(r" Kansas City \d+$", "", regex=True),
+        "zip_code": now["address"].str.slice(-5),
+        "council_district": now["council_district"],
+        "parcel_id": pd.Series(parcel_ids),
+        "latitude": now["latitude"],
+        "longitude": now["longitude"],
+    }
+    return pd.DataFrame({_LEGACY.fields[name][0]: column for name, column in then.items()}, dtype=object)
 
 
 def _resolved_days(day: Integers, is_dumping: Flags, u: Floats, v: Floats) -> Integers:
