@@ -4,6 +4,7 @@ Source of the indices: Chainey, Tompson and Uhlig 2008 (PAI); Hunt 2016 (PEI).
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,13 @@ def poisson_deviance(expected: Floats, events: Floats) -> float:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Attributes: slope of the log of what happened on the log of what was expected (1: right), and happened over expected."""
+    """How an expectation stands to what happened.
+
+    Attributes:
+        slope: of the log of what happened on the log of what was expected; 1 is right, a large one means that the expectation
+            is too flat, nan that all is expected alike or that no slope was found.
+        observed_over_expected: events that happened over those that were expected.
+    """
 
     slope: float
     observed_over_expected: float
@@ -56,10 +63,15 @@ class Calibration:
 
 def calibrate(expected: Floats, events: Floats) -> Calibration:
     """Calibration of an expectation."""
-    from kc_pipeline.risk.count_models import POISSON, fit_counts
+    from kc_pipeline.risk.count_models import POISSON, ConvergenceError, fit_counts
 
-    design = np.column_stack([np.ones(len(expected)), np.log(expected)])
-    slope = float(fit_counts(POISSON, design, events).coefficients[1]) if np.ptp(expected) > 0 else float("nan")
+    level = np.log(expected)
+    spread, slope = float(level.std()), float("nan")
+    if np.ptp(expected) > 0:
+        # In units of its own spread: that of an expectation that is nearly flat would need very many steps.
+        design = np.column_stack([np.ones(len(level)), (level - level.mean()) / spread])
+        with suppress(ConvergenceError):
+            slope = float(fit_counts(POISSON, design, events).coefficients[1]) / spread
     return Calibration(slope, float(events.sum() / expected.sum()))
 
 

@@ -47,3 +47,17 @@ def test_an_interval_of_a_mean_is_as_wide_as_its_blocks_make_it() -> None:
     low, high = bootstrap_interval(blocks, lambda cells: float(values[cells].mean()))
     assert low < values.mean() < high
     assert high - low == pytest.approx(2 * 1.645 * values.std() / 10, rel=0.25)
+
+
+def test_a_nearly_flat_expectation_has_a_slope_all_the_same() -> None:
+    # A small city: 37 cells are expected to have a thousandth more than the other 190.
+    expected = np.repeat([0.08823, 0.08831], [190, 37])
+    events = np.zeros(227)
+    events[:33], events[190:200] = 1.0, 1.0
+    rate = np.log((10 / 37) / (33 / 190)) / np.log(0.08831 / 0.08823)
+    assert calibrate(expected, events).slope == pytest.approx(rate, rel=1e-6)
+
+
+def test_events_that_separate_what_is_expected_have_a_large_slope() -> None:
+    assert calibrate(np.array([0.1, 0.1, 0.2, 0.2]), np.array([0.0, 0.0, 1.0, 1.0])).slope > 20
+    assert np.isnan(calibrate(np.full(3, 0.5), np.ones(3)).slope)
