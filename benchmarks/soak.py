@@ -40,7 +40,7 @@ from kc_pipeline.sandbox.revisions import Rates
 from kc_pipeline.sandbox.serving import city_clock
 
 LAST_DAY = date(2026, 4, 30)  # the day after it a model is fitted, which sees all that was seen by then
-RATES = Rates(late=0.03, corrected=0.06, deleted=0.02)
+RATES = Rates(late=0.03, corrected=0.06, deleted=0.08)
 _LATE_AFTER_DAYS = 75
 _NOWHERE = "http://127.0.0.1:9"
 Seen = dict[str, tuple[str, date]]
