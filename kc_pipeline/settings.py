@@ -86,6 +86,11 @@ class Settings:
         """Folder of the address texts that were parsed before; may be deleted at any time."""
         return self.data_dir / "parsed_addresses"
 
+    @property
+    def pull_keys_dir(self) -> Path:
+        """Which keys each pull holds, kept from run to run."""
+        return self.data_dir / "pull_keys"
+
     def at_portal(self, base_url: str) -> "Settings":
         """The same settings, with both portals at a base URL (a local portal serves both protocols)."""
         return replace(self, socrata_url=base_url, arcgis_url=f"{base_url}/arcgis/rest/services")

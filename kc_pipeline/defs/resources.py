@@ -13,6 +13,7 @@ from kc_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from kc_pipeline.extract.guard import Guards
+    from kc_pipeline.extract.pull_keys import PullKeys
     from kc_pipeline.extract.raw import RawStore
     from kc_pipeline.places.address_memory import AddressMemory
     from kc_pipeline.store.lake import Lake
@@ -65,6 +66,13 @@ class Platform:
         from kc_pipeline.places.address_memory import AddressMemory
 
         return AddressMemory(self.settings.address_memory_dir)
+
+    @cached_property
+    def pull_keys(self) -> "PullKeys":
+        """Which keys each pull holds."""
+        from kc_pipeline.extract.pull_keys import PullKeys
+
+        return PullKeys(self.settings.pull_keys_dir)
 
     @cached_property
     def warehouse(self) -> "Warehouse":

@@ -201,10 +201,13 @@ def _by_point(
 def _metres_off(events: pd.DataFrame, row: np.ndarray, shapes: np.ndarray) -> pd.Series:
     """Metres from each event's own point to the shape (WKB in EPSG:4326) of the parcel it is tied to, given as its row."""
     measured = np.flatnonzero((row >= 0) & events["latitude"].notna().to_numpy())
-    tied_to, of_event = np.unique(row[measured], return_inverse=True)
+    asked = events[_POINT].iloc[measured].assign(row=row[measured])
+    pairs = asked.drop_duplicates(ignore_index=True)  # many events lie at one point of one parcel
+    tied_to, of_pair = np.unique(pairs["row"], return_inverse=True)
     metric = project_shapes(shapely.from_wkb(shapes[tied_to]))
-    points = shapely.points(project(events["longitude"].iloc[measured], events["latitude"].iloc[measured]))
-    return pd.Series(shapely.distance(points, metric[of_event]), index=events.index[measured], dtype=float).reindex(events.index)
+    metres = shapely.distance(shapely.points(project(pairs["longitude"], pairs["latitude"])), metric[of_pair])
+    back = asked.groupby([*_POINT, "row"], sort=False).ngroup().to_numpy()
+    return pd.Series(metres[back], index=events.index[measured], dtype=float).reindex(events.index)
 
 
 def _share_over_block(events: pd.DataFrame, business_parcels: pd.DataFrame, block_places: pd.DataFrame) -> pd.DataFrame:

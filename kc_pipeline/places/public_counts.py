@@ -60,7 +60,7 @@ def public_quarters(counts: pd.DataFrame, neighborhoods: Iterable[str], lag_days
         no events at all are left out: no records are no zeros.
     """
     known = counts[pd.to_datetime(counts["available_date"]) <= pd.Timestamp(as_of)]
-    quarter = pd.PeriodIndex(known["month"], freq="M").asfreq("Q").rename("quarter")
+    quarter = known["month"].map({month: pd.Period(month, "Q") for month in known["month"].unique()}).rename("quarter")
     totals = known.groupby(["feed", quarter, "neighborhood"])["event_count"].sum()
     names = sorted({*neighborhoods, NOWHERE})
     groups = [

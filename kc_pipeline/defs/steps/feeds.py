@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from kc_pipeline.catalog.sources import Feed
+from kc_pipeline.catalog.sources import Feed, find_data_set
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
 
@@ -183,6 +184,9 @@ def _clean_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str,
     lake = platform.lake
     manifests = [manifest for (_, month), manifest in sorted(latest.items()) if month in months]
     pages = [read_pull(platform.raw, manifest) for manifest in manifests]
+    if feed.kind == "event":
+        for manifest, rows in zip(manifests, pages, strict=True):
+            platform.pull_keys.note(manifest, _key_field(manifest), rows)
     raw = pa.concat_tables(pages, promote_options="permissive") if pages else pa.table({})
     result = CLEANERS[feed.name](raw)
     clean, quarantine = f"clean/{feed.name}", f"quarantine/{feed.name}"
@@ -229,7 +233,6 @@ def _months_of_lost_rows(platform: Platform, others: "list[Manifest]", old: "pa.
     """
     import pyarrow.compute as pc
 
-    from kc_pipeline.catalog.sources import find_data_set
     from kc_pipeline.extract.table import read_pull
 
     many = old.filter(pc.greater(old["source_row_count"], 1))
@@ -238,14 +241,17 @@ def _months_of_lost_rows(platform: Platform, others: "list[Manifest]", old: "pa.
     lost = many["event_id"].filter(pc.less(left, many["source_row_count"]))
     if not len(lost):
         return set()
-    keys = pc.utf8_slice_codeunits(lost, pc.find_substring(lost, ":")[0].as_py() + 1)
-    found = set()
-    for manifest in others:
-        held = read_pull(platform.raw, manifest)
-        key = find_data_set(manifest.feed, manifest.data_set).required[0]
-        if key in held.column_names and pc.any(pc.is_in(pc.utf8_upper(held[key]), keys)).as_py():
-            found.add(manifest.partition)
-    return found
+    keys = pc.utf8_slice_codeunits(lost, pc.find_substring(lost, ":")[0].as_py() + 1).to_pylist()
+    return {
+        manifest.partition
+        for manifest in others
+        if platform.pull_keys.holds_any(manifest, _key_field(manifest), keys, partial(read_pull, platform.raw, manifest))
+    }
+
+
+def _key_field(manifest: "Manifest") -> str:
+    """Canonical name of the column that names the event of a row."""
+    return find_data_set(manifest.feed, manifest.data_set).required[0]
 
 
 def _with_content(account: "pa.Table", manifests: "list[Manifest]") -> "pa.Table":
