@@ -1,6 +1,5 @@
 """Read a department's own tables with SQLAlchemy Core: allowed columns only, month by month, on SQLite and PostgreSQL."""
 
-import gzip
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from kc_pipeline.extract.errors import PermanentSourceError, SourceError, Transi
 from kc_pipeline.extract.manifest import WHOLE_QUERY, Facts, Pulled, Request
 from kc_pipeline.extract.pages import as_text
 from kc_pipeline.extract.raw import PullWriter, RawStore
+from kc_pipeline.extract.replies import pack
 from kc_pipeline.extract.transport import (
     DEFAULT_PAGE_SIZE,
     UNDATED,
@@ -34,7 +34,6 @@ from kc_pipeline.extract.transport import (
 )
 
 _STATEMENT_SECONDS = 1200.0
-_LEVEL = 6  # of gzip: the highest, which Python takes by itself, needs three times as long for a fiftieth less
 
 
 @dataclass(frozen=True)
@@ -182,7 +181,7 @@ class DatabaseTransport:
         keys: set[object] = set()
         for batch in found.partitions(self._page_size):
             content = _json_lines(names, batch)
-            writer.add_page(gzip.compress(content, _LEVEL, mtime=0), "json", "gzip", content, len(batch))
+            writer.add_page(pack(content), "json", "gzip", content, len(batch))
             keys.update(row[0] for row in batch if row[0] is not None)
         if data_set.key_field is None:
             return writer.rows

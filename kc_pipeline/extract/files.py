@@ -5,7 +5,6 @@ first write, and the manifest names them beside the digest of the original.
 """
 
 import csv
-import gzip
 import hashlib
 import io
 import json
@@ -25,7 +24,7 @@ from kc_pipeline.extract.errors import PermanentSourceError, SourceError, Transi
 from kc_pipeline.extract.manifest import FILES, Facts, Pulled, Request
 from kc_pipeline.extract.pages import GEOMETRY, PageError, read_csv, read_page, read_records
 from kc_pipeline.extract.raw import RawStore
-from kc_pipeline.extract.replies import unpack
+from kc_pipeline.extract.replies import pack, unpack
 from kc_pipeline.extract.transport import WHOLE, Held, Months, Survey, check_required, label, match_fields
 
 FORMATS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".geojson": "json", ".parquet": "parquet"}
@@ -134,7 +133,7 @@ class FileTransport:
                 packed = bool(unlisted) and drop.page_format != "parquet"
                 writer.requests.append(Request("FILE", drop.name))
                 writer.add_page(
-                    gzip.compress(content, mtime=0) if packed else content if unlisted else drop.wire,
+                    pack(content) if packed else content if unlisted else drop.wire,
                     drop.page_format,
                     "gzip" if packed else "identity" if unlisted else drop.encoding,
                     content,

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
-from kc_pipeline.catalog.sources import Feed, find_data_set
+from kc_pipeline.catalog.sources import Feed
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps.kin import months_of_lost_rows, read_with_kin
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -177,16 +177,12 @@ def _clean_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str,
     import pyarrow.compute as pc
 
     from kc_pipeline.catalog.render import to_arrow
-    from kc_pipeline.extract.table import read_pull
     from kc_pipeline.transform.cleaners import CLEANERS
     from kc_pipeline.transform.versions import carry_forward
 
     lake = platform.lake
+    months, pages = read_with_kin(platform, feed, latest, months)
     manifests = [manifest for (_, month), manifest in sorted(latest.items()) if month in months]
-    pages = [read_pull(platform.raw, manifest) for manifest in manifests]
-    if feed.kind == "event":
-        for manifest, rows in zip(manifests, pages, strict=True):
-            platform.pull_keys.note(manifest, _key_field(manifest), rows)
     raw = pa.concat_tables(pages, promote_options="permissive") if pages else pa.table({})
     result = CLEANERS[feed.name](raw)
     clean, quarantine = f"clean/{feed.name}", f"quarantine/{feed.name}"
@@ -208,7 +204,7 @@ def _clean_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str,
         if shared:  # a report that stands in two yearly sets under different dates
             return _clean_partitions(platform, feed, latest, months | set(shared))
         old = lake.read(clean, partitions=sorted(intact & touched))
-        rest = _months_of_lost_rows(platform, [m for (_, month), m in sorted(latest.items()) if month not in months], old, result.clean)
+        rest = months_of_lost_rows(platform, [m for (_, month), m in sorted(latest.items()) if month not in months], old, result.clean)
         if rest:
             return _clean_partitions(platform, feed, latest, months | rest)
     pulls = {f"{m.data_set}/{m.partition}": m.pull_id for m in manifests}
@@ -223,35 +219,6 @@ def _clean_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str,
         lake.write(quarantine, result.quarantine, partitions=quarantine_parts, made_from=pulls),
         lake.write("quality/reconciliation", pa.concat_tables(accounts), partitions=[feed.name], made_from=pulls),
     ]
-
-
-def _months_of_lost_rows(platform: Platform, others: "list[Manifest]", old: "pa.Table", new: "pa.Table") -> set[str]:
-    """Months that were not read and hold rows of events that have fewer rows than before.
-
-    The rows of one incident can lie in several months, where a department and the portal do not give it the same date; the
-    event itself stands in one of them, so that the clean table does not tell the others.
-    """
-    import pyarrow.compute as pc
-
-    from kc_pipeline.extract.table import read_pull
-
-    many = old.filter(pc.greater(old["source_row_count"], 1))
-    place = pc.index_in(many["event_id"], new["event_id"])
-    left = pc.fill_null(new["source_row_count"].take(place), 0)
-    lost = many["event_id"].filter(pc.less(left, many["source_row_count"]))
-    if not len(lost):
-        return set()
-    keys = pc.utf8_slice_codeunits(lost, pc.find_substring(lost, ":")[0].as_py() + 1).to_pylist()
-    return {
-        manifest.partition
-        for manifest in others
-        if platform.pull_keys.holds_any(manifest, _key_field(manifest), keys, partial(read_pull, platform.raw, manifest))
-    }
-
-
-def _key_field(manifest: "Manifest") -> str:
-    """Canonical name of the column that names the event of a row."""
-    return find_data_set(manifest.feed, manifest.data_set).required[0]
 
 
 def _with_content(account: "pa.Table", manifests: "list[Manifest]") -> "pa.Table":
