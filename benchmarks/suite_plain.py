@@ -131,6 +131,37 @@ def daily(inputs: Path, out: Path, day: str = "2026-06-30") -> None:
         warehouse.commit()
 
 
+def daily_whole(inputs: Path, out: Path, day: str = "2026-06-30") -> None:
+    """The whole day without anything kept: clean and validate all that was ever pulled, then `daily`, score, and write every mart to SQL.
+
+    Cleaning rules, expectations and the stored fit are our own, called on all rows at once; addresses are taken as located.
+    """
+    import sqlite3
+    from contextlib import closing
+
+    import pyarrow as pa
+    from suite_inputs import FEEDS, platform_of
+
+    from kc_pipeline.catalog.views import PUBLISHED_MARTS
+    from kc_pipeline.defs.steps import risk
+    from kc_pipeline.defs.steps.feeds import newest_pulls
+    from kc_pipeline.extract.table import read_pull
+    from kc_pipeline.quality.audit import judge_rows
+    from kc_pipeline.transform.cleaners import CLEANERS
+
+    platform = platform_of(inputs)
+    for feed in FEEDS.values():
+        pages = [read_pull(platform.raw, manifest) for _, manifest in sorted(newest_pulls(platform, feed).items())]
+        judge_rows(f"clean/{feed.name}", CLEANERS[feed.name](pa.concat_tables(pages, promote_options="permissive")).clean)
+    daily(inputs, out, day)
+    risk.score_day(platform, pd.Timestamp(day).date())
+    with closing(sqlite3.connect(out / "warehouse.sqlite")) as warehouse:
+        for mart in PUBLISHED_MARTS:
+            rows = platform.lake.read(mart, partitions=[day]).to_pandas()
+            rows.to_sql(mart.replace("/", "_"), warehouse, if_exists="replace", index=False)
+        warehouse.commit()
+
+
 def pull(session: "requests.Session", url: str, data_set: "DataSet", first: str) -> pd.DataFrame:
     """Rows of a data set from a month on, by pages of JSON."""
     dated = data_set.fields[str(data_set.month_field)][0]
@@ -200,7 +231,7 @@ def write_scores(counts: pd.DataFrame, out: Path) -> None:
     counts.assign(score=100 * year.rank(pct=True)).to_parquet(out / "counts.parquet", index=False)
 
 
-JOBS = {"attribute": attribute, "features": features, "daily": daily, "decade": decade}
+JOBS = {"attribute": attribute, "features": features, "daily": daily, "daily_whole": daily_whole, "decade": decade}
 
 if __name__ == "__main__":
     JOBS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])
