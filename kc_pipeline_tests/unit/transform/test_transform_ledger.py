@@ -102,3 +102,23 @@ def test_a_table_with_the_required_columns_only(feed: str, type_: pa.DataType) -
             raw = raw.append_column(name, pa.nulls(1, type_))
     result = CLEANERS[feed](raw.select([*FRONT, *raw.column_names[len(FRONT) :]]))
     assert result.clean.num_rows + result.quarantine.num_rows == 1
+
+
+def test_what_is_not_known_to_be_bad_is_not_rejected() -> None:
+    ledger, clean, record_id = open_streets()
+    ledger.reject(pd.Series([True, pd.NA, False], dtype="boolean"), "some_rule", "{value}", record_id)
+    assert len(ledger.usable) == 2
+    assert only(ledger.close(clean.iloc[1:], record_id.iloc[1:]).quarantine)["line"] == 0
+
+
+def test_a_rejected_row_is_kept_with_its_fields_in_the_order_of_their_names() -> None:
+    rejected = only(CLEANERS["police_reports"](raw_table([police_row(reported_at="soon")])).quarantine)
+    names = list(json.loads(str(rejected["raw_row"])))
+    assert names == sorted(names)
+    assert len(names) > 5
+
+
+@pytest.mark.parametrize(("day", "is_good"), [("2026-07-01", True), ("2026-07-03", True), ("2026-07-04", False)])
+def test_a_report_can_be_dated_up_to_a_day_after_the_pull(day: str, is_good: bool) -> None:
+    cleaned = CLEANERS["police_reports"](raw_table([police_row(reported_at=f"{day}T06:00:00.000")], partition="2026-07"))
+    assert (cleaned.clean.num_rows, cleaned.quarantine.num_rows) == ((1, 0) if is_good else (0, 1))
