@@ -30,21 +30,30 @@ class MissingError(RuntimeError):
     """A contender cannot be had here."""
 
 
+def _extension_file() -> Path:
+    """DuckDB's spatial extension, in the package that carries it; DuckDB itself checks that it is signed.
+
+    Raises:
+        MissingError: the package is not installed.
+    """
+    try:
+        import duckdb_extension_spatial
+    except ImportError:
+        raise MissingError("DuckDB's spatial extension is not installed (see benchmarks/engines.txt)") from None
+    return next(Path(duckdb_extension_spatial.__file__).parent.rglob("spatial.duckdb_extension"))
+
+
 def duckdb_spatial(inputs: Path, out: Path, _url: str) -> None:
-    """DuckDB with its spatial extension, which must already be installed or be there to download."""
+    """DuckDB with its spatial extension."""
     import duckdb
 
     connection = duckdb.connect()
     try:
-        connection.execute("LOAD spatial")
-    except duckdb.Error:
-        try:
-            connection.execute("INSTALL spatial")
-            connection.execute("LOAD spatial")
-        except duckdb.Error as error:
-            raise MissingError(
-                f"DuckDB {duckdb.__version__}: its spatial extension cannot be had: {str(error).splitlines()[0][:120]}"
-            ) from None
+        connection.execute(f"LOAD '{_extension_file()}'")
+    except duckdb.Error as error:
+        raise MissingError(
+            f"DuckDB {duckdb.__version__}: its spatial extension cannot be had: {str(error).splitlines()[0][:120]}"
+        ) from None
     points, parcels = inputs / "points_metres.parquet", inputs / "parcels_metres.parquet"
     connection.execute(f"CREATE TABLE points AS SELECT *, ST_Point(east_m, north_m) AS geom FROM '{points}'")  # noqa: S608 - our own files
     connection.execute(f"CREATE TABLE parcels AS SELECT * EXCLUDE geometry, ST_GeomFromWKB(geometry) AS geom FROM '{parcels}'")  # noqa: S608

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 SOURCES = ("sandbox", "live", "replay")
 SANDBOX_PORT = 8765
 SODA_VERSIONS = ("2", "3")
+AUDITORS = ("beside", "here")
 EXECUTORS = ("in_process", "multiprocess", "docker", "k8s", "dask")
 _LIVE_SOCRATA = "https://data.kcmo.org"
 _LIVE_ARCGIS = "https://mapd.kcmo.org/kcgis/rest/services"
@@ -42,6 +43,7 @@ class Settings:
         notify_password: of the mail server's user; never printed.
         executor: where the steps of a run launched by Dagster are carried out, one of EXECUTORS.
         dask_address: Dask scheduler for the heavy steps, 'local' for workers on this machine; None: no cluster.
+        auditor: where `kc run` judges tables, one of AUDITORS.
     """
 
     source: str
@@ -65,6 +67,7 @@ class Settings:
     notify_password: str | None = field(default=None, repr=False)
     executor: str = "in_process"
     dask_address: str | None = None
+    auditor: str = "beside"
 
     @property
     def raw_dir(self) -> Path:
@@ -128,6 +131,9 @@ def load_settings(environ: Mapping[str, str], source: str | None = None) -> Sett
     executor = environ.get("KC_EXECUTOR", "in_process")
     if executor not in EXECUTORS:
         raise ValueError(f"KC_EXECUTOR is {executor!r}; use one of {', '.join(EXECUTORS)}")
+    auditor = environ.get("KC_AUDITOR", "beside")
+    if auditor not in AUDITORS:
+        raise ValueError(f"KC_AUDITOR is {auditor!r}; use one of {', '.join(AUDITORS)}")
     return Settings(
         source=source,
         data_dir=data_dir,
@@ -150,4 +156,5 @@ def load_settings(environ: Mapping[str, str], source: str | None = None) -> Sett
         notify_password=environ.get("KC_NOTIFY_PASSWORD"),
         executor=executor,
         dask_address=environ.get("KC_DASK_ADDRESS") or None,
+        auditor=auditor,
     )

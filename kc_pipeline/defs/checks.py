@@ -10,6 +10,7 @@ from kc_pipeline.catalog.own_rules import CHECKS
 from kc_pipeline.catalog.rule_model import Rule, Severity
 from kc_pipeline.catalog.rules import AUDITED_TABLES, RULES, check_of
 from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.defs.auditor import audit_table
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import audits
 
@@ -35,7 +36,7 @@ def build_checks(table: str) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(name=f"check_{table.replace('/', '_')}", specs=specs, can_subset=True)
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.AssetCheckResult]:
-        findings = {finding.law: finding for finding in audits.audit_table(platform, table, _day(context, platform, table))}
+        findings = {finding.law: finding for finding in audit_table(platform, table, _day(context, platform, table))}
         shared: dict[str, Any] = {"report": dg.MetadataValue.path(str(audits.write_report(platform, context.run.run_id)))}
         if table.startswith("clean/"):
             shared["quarantine"] = dg.MetadataValue.asset(dg.AssetKey(["quarantine", key.path[-1]]))

@@ -10,6 +10,7 @@ from uuid import uuid4
 import dagster as dg
 
 from kc_pipeline.defs.alerts import said_of_failure
+from kc_pipeline.defs.auditor import auditing_beside
 from kc_pipeline.defs.automation import month_range_tags
 from kc_pipeline.defs.build import build_defs
 from kc_pipeline.defs.instance import kept_open
@@ -51,6 +52,11 @@ def run_once(platform: Platform, as_of: date | Callable[[Platform], date], insta
         as_of: the day, or a function that finds it once the feeds are refreshed.
         instance: Dagster instance that records the runs.
     """
+    with auditing_beside(platform) as judged:
+        return _run(judged, as_of, instance)
+
+
+def _run(platform: Platform, as_of: date | Callable[[Platform], date], instance: dg.DagsterInstance) -> RunReport:
     defs = build_defs(platform=platform)
     open_day = platform.now().date() if callable(as_of) else as_of
     ingest = execute_quietly(defs.resolve_job_def("ingest"), instance, tags=month_range_tags(open_day))

@@ -10,6 +10,7 @@ from kc_pipeline.catalog.reference import SNAPSHOT_COLUMNS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS
 from kc_pipeline.defs.assets.marts import source_quality
+from kc_pipeline.defs.auditor import begin_audits
 from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
 from kc_pipeline.defs.freshness import EVERY_MORNING
 from kc_pipeline.defs.metadata import columns_metadata, counts_table, table_metadata
@@ -38,7 +39,9 @@ _ACTIONS, _PUBLIC = TABLES["marts/action_items"], TABLES["marts/public_neighborh
 )
 def action_items(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """marts/action_items."""
-    marts.list_actions(platform, date.fromisoformat(context.partition_key), context.run.run_id)
+    day = date.fromisoformat(context.partition_key)
+    marts.list_actions(platform, day, context.run.run_id)
+    begin_audits(platform, [_ACTIONS.name], day)
     rows = platform.lake.read(_ACTIONS.name, partitions=[context.partition_key], columns=["responsible_party"])
     counts = counted(rows, "responsible_party")
     return dg.MaterializeResult(
@@ -77,7 +80,10 @@ _DIMENSIONS = {
 )
 def dimensions(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
     """marts/dim_business and marts/dim_business_parcel."""
-    for commit in marts.list_dimensions(platform, date.fromisoformat(context.partition_key), context.run.run_id):
+    day = date.fromisoformat(context.partition_key)
+    commits = marts.list_dimensions(platform, day, context.run.run_id)
+    begin_audits(platform, (commit.table for commit in commits), day)
+    for commit in commits:
         shown = preview(platform, commit.table, context.partition_key)
         yield dg.MaterializeResult(asset_key=commit.table.split("/"), metadata={"dagster/row_count": commit.row_count, **shown})
 
@@ -103,7 +109,9 @@ def dimensions(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
 )
 def public_neighborhood_quarter(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """marts/public_neighborhood_quarter."""
-    public_counts.count_for_the_public(platform, date.fromisoformat(context.partition_key), context.run.run_id)
+    day = date.fromisoformat(context.partition_key)
+    public_counts.count_for_the_public(platform, day, context.run.run_id)
+    begin_audits(platform, [_PUBLIC.name], day)
     rows = platform.lake.read(_PUBLIC.name, partitions=[context.partition_key], columns=["is_suppressed"])
     hidden = sum(rows["is_suppressed"].to_pylist())
     return dg.MaterializeResult(

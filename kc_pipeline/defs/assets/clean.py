@@ -6,6 +6,7 @@ import dagster as dg
 
 from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.defs.auditor import begin_audits
 from kc_pipeline.defs.freshness import refreshed_within_lag
 from kc_pipeline.defs.metadata import counts_table, note_months, spans, table_metadata
 from kc_pipeline.defs.partitions import MONTHS
@@ -48,6 +49,7 @@ def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.MaterializeResult[None]]:
         report = feeds.clean_feed(platform, feed)
+        begin_audits(platform, [clean.name])
         written = {
             table: sorted({part for c in report.commits if c.table == table for part in c.changed})
             for table in (clean.name, quarantine.name)

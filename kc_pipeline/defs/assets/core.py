@@ -7,6 +7,7 @@ import dagster as dg
 
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.answers import attribution_rates, match_rates
+from kc_pipeline.defs.auditor import begin_audits
 from kc_pipeline.defs.automation import WHEN_INPUTS_CHANGED
 from kc_pipeline.defs.metadata import rates_metadata, table_metadata
 from kc_pipeline.defs.previews import preview, share
@@ -39,6 +40,7 @@ def build_core_asset(
     )
     def build(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
         commit = step(platform)
+        begin_audits(platform, [table_name])
         rows = platform.lake.count(table_name)
         return dg.MaterializeResult(
             metadata={
@@ -77,6 +79,7 @@ def build_core_assets(
     @dg.multi_asset(name=list(descriptions)[-1].replace("/", "__"), specs=specs)
     def build(platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
         commits = step(platform)
+        begin_audits(platform, descriptions)
         for commit in commits:
             facts = {
                 "dagster/row_count": platform.lake.count(commit.table),

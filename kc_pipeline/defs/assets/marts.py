@@ -8,6 +8,7 @@ import dagster as dg
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.assets.evaluation import model_card
+from kc_pipeline.defs.auditor import begin_audits
 from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
 from kc_pipeline.defs.freshness import EVERY_MORNING
 from kc_pipeline.defs.metadata import counts_table, table_metadata
@@ -85,7 +86,9 @@ _RISK_DESCRIPTIONS = {
 )
 def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
     """marts/business_risk and marts/business_risk_factors."""
-    of_risk, of_factors = marts.score_business_risk(platform, date.fromisoformat(context.partition_key), context.run.run_id)
+    day = date.fromisoformat(context.partition_key)
+    of_risk, of_factors = marts.score_business_risk(platform, day, context.run.run_id)
+    begin_audits(platform, (_RISK.name, _FACTORS.name), day)
     columns = ["risk_rank", "business_names", "address", "expected_events_per_year", "serious_events_365d", "coverage_pct"]
     top = platform.lake.read(_RISK.name, partitions=[context.partition_key], columns=columns)
     first = sorted(top.to_pylist(), key=lambda row: row["risk_rank"])[:10]
@@ -137,7 +140,9 @@ _THRESHOLD_DESCRIPTIONS = {
 )
 def thresholds(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
     """marts/threshold_status and marts/threshold_events."""
-    of_status, of_events = ordinance.count_thresholds(platform, date.fromisoformat(context.partition_key), context.run.run_id)
+    day = date.fromisoformat(context.partition_key)
+    of_status, of_events = ordinance.count_thresholds(platform, day, context.run.run_id)
+    begin_audits(platform, (_STATUS.name, _INCIDENTS.name), day)
     rows = platform.lake.read(_STATUS.name, partitions=[context.partition_key], columns=["threshold_status"])
     statuses = counted(rows, "threshold_status")
     said = counts_table(statuses, "status", "places and rules")
