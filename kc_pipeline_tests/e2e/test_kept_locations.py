@@ -42,3 +42,20 @@ def test_points_kept_for_other_parcels_are_placed_anew(finished_run: tuple[Path,
     lake = platform(tmp_path / "copy").lake
     assert lake.made_from("kept/locations") == lake.versions(["clean/parcels"])
     assert lake.count("kept/locations") == kept.num_rows
+
+
+def test_years_attributed_some_months_at_a_time_are_the_same_ledger(
+    finished_run: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied(finished_run[0], tmp_path / "copy")
+    stores = platform(tmp_path / "copy")
+    key = [("event_id", "ascending"), ("business_parcel_id", "ascending")]
+    ledger = stores.lake.read("core/event_attribution").sort_by(key)
+    shutil.rmtree(stores.lake.path("core/event_attribution"))
+    monkeypatch.setattr(attribution, "_EVENTS_AT_ONCE", ledger.num_rows // 5)
+    commit = attribution.attribute_events(stores)
+    assert commit.row_count == ledger.num_rows
+    assert set(commit.changed) == set(ledger["month"].to_pylist())
+    assert commit.version is not None
+    assert commit.version > 1
+    assert platform(tmp_path / "copy").lake.read("core/event_attribution").sort_by(key).equals(ledger)

@@ -3,7 +3,7 @@
 A month is attributed anew when its events changed, or what is known of the places; the others keep their rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _CLEAN_EVENTS = tuple(f"clean/{feed}" for feed in EVENT_FEEDS)
 _PLACES = ("core/business_parcels", "clean/parcels", "core/block_places")
 _LEDGER, _ADDRESSES = "core/event_attribution", "core/located_addresses"
+# About a gigabyte of memory.
+_EVENTS_AT_ONCE = 1_000_000
 LOCATION_INPUTS = (*_CLEAN_EVENTS, "core/gazetteer")
 ATTRIBUTION_INPUTS = (*_CLEAN_EVENTS, _ADDRESSES, *_PLACES)
 
@@ -96,35 +98,49 @@ def _changed_months(work: "Work", before: Mapping[str, Any], now: Mapping[str, A
     return months | months_at(work, pd.MultiIndex.from_tuples(sorted(turned))) if turned else months
 
 
-def _attribute_here(platform: Platform, work: "Work", months: set[str], crowded: "pd.MultiIndex") -> "Commit":
-    """The rows of some months, made on this machine at once; and kept/locations.
+def _attribute_here(platform: Platform, _work: "Work", months: set[str], crowded: "pd.MultiIndex") -> "Commit":
+    """The rows of some months, made on this machine; and kept/locations.
+
+    A day's months are made and committed at once; years of months some at a time, a commit each, so that memory does not grow with
+    the years.  A run that is killed in between is done again.
 
     The points that were placed before are kept in kept/locations, so that only new ones reach the parcels' geometry.  They are
     of use while the parcels stay the same; when these change, all are placed anew.
     """
     from kc_pipeline.cluster.attribution import REGISTERS
+    from kc_pipeline.cluster.parts import parts_of
     from kc_pipeline.places.attribution import attribute_events, attribution_columns, distinct_events
     from kc_pipeline.places.locations import Locations
 
-    is_of_these = platform.lake.made_from("kept/locations") == platform.lake.versions(["clean/parcels"])
+    lake = platform.lake
+    is_of_these = lake.made_from("kept/locations") == lake.versions(["clean/parcels"])
     locations = Locations(read_frame(platform, "kept/locations") if is_of_these else None)
-    events = distinct_events([read_frame(platform, f"clean/{feed}", attribution_columns(feed), sorted(months)) for feed in EVENT_FEEDS])
     located, stands, lots, blocks = (read_frame(platform, table) for table in REGISTERS)
-    rows = attribute_events(events, located, stands, lots, blocks, locations, crowded)
+    commits = []
+    for part in parts_of([lake.row_counts(table) for table in _CLEAN_EVENTS], months, _EVENTS_AT_ONCE):
+        events = distinct_events([read_frame(platform, f"clean/{feed}", attribution_columns(feed), list(part)) for feed in EVENT_FEEDS])
+        rows = attribute_events(events, located, stands, lots, blocks, locations, crowded)
+        commits.append(write_table(platform, _LEDGER, rows, ATTRIBUTION_INPUTS, part))
     if locations.added:
         write_table(platform, "kept/locations", locations.rows, ["clean/parcels"])
-    return write_table(platform, _LEDGER, rows, ATTRIBUTION_INPUTS, months)
+    return _together(platform, commits)
 
 
 def _attribute_on_cluster(platform: Platform, work: "Work", months: set[str], crowded: "pd.MultiIndex") -> "Commit":
     """The same rows from the Dask cluster, a commit for each part that changed; a run that is killed in between is done again."""
     from kc_pipeline.cluster.attribution import attribute_in_parts, standings_elsewhere
-    from kc_pipeline.store.lake import Commit
 
     wanted = [part for all_of in work.parts if (part := tuple(month for month in all_of if month in months))]
     commits = [
         write_table(platform, _LEDGER, rows, ATTRIBUTION_INPUTS, part)
         for part, rows in attribute_in_parts(work, crowded, standings_elsewhere(work), wanted)
     ]
+    return _together(platform, commits)
+
+
+def _together(platform: Platform, commits: "Sequence[Commit]") -> "Commit":
+    """What several commits of the ledger did."""
+    from kc_pipeline.store.lake import Commit
+
     changed = tuple(month for commit in commits for month in commit.changed)
     return Commit(_LEDGER, platform.lake.version(_LEDGER), changed, sum(commit.row_count for commit in commits))
