@@ -42,10 +42,12 @@ def account_by_feed(platform: Platform) -> dict[str, tuple[int, ...]]:
 
 def attribution_rates(platform: Platform, by: str) -> dict[str, dict[str, float]]:
     """Feed -> events (sums of their shares) for each value of a column of the attribution ledger, most first."""
-    shares = read_frame(platform, "core/event_attribution", ["feed", by, "weight"]).groupby(["feed", by])["weight"].sum()
+    shares = (
+        platform.lake.read("core/event_attribution", columns=["feed", by, "weight"]).group_by(["feed", by]).aggregate([("weight", "sum")])
+    )
     rates: dict[str, dict[str, float]] = {}
-    for (feed, value), events in shares.sort_values(ascending=False).items():
-        rates.setdefault(str(feed), {})[str(value)] = float(events)
+    for row in shares.sort_by([("weight_sum", "descending")]).to_pylist():
+        rates.setdefault(row["feed"], {})[row[by]] = row["weight_sum"]
     return {feed: rates[feed] for feed in EVENT_FEEDS if feed in rates}
 
 
