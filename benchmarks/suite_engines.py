@@ -2,8 +2,8 @@
 
     python benchmarks/suite_engines.py NAME INPUTS OUT [URL]
 
-NAME is one of CONTENDERS.  The engines are given points and parcels already in metres, which spares them the projection, and
-apply the same rule: the holding parcel with the nearest centroid, then the lowest id; else the only one within 5 m.
+NAME is one of CONTENDERS.  The engines read the same degrees as ours and project them; PostGIS alone is given metres.  They apply
+the same rule: the holding parcel with the nearest centroid, then the lowest id; else the only one within 5 m.
 """
 
 import sys
@@ -24,6 +24,18 @@ WITH held AS (
 SELECT p.event_id, coalesce(h.parcel_id, n.parcel_id) AS parcel_id, h.parcel_id IS NULL AND n.parcel_id IS NOT NULL AS is_near
 FROM points p LEFT JOIN (SELECT * FROM held WHERE place = 1) h ON h.event_id = p.event_id LEFT JOIN near n ON n.event_id = p.event_id
 """
+
+
+_METRIC = {
+    "points": """
+SELECT event_id, ST_X(geom) AS east_m, ST_Y(geom) AS north_m, geom
+FROM (SELECT event_id, ST_Transform(ST_Point(longitude, latitude), 'EPSG:4326', 'EPSG:26915'{more}) AS geom FROM {file})
+""",
+    "parcels": """
+SELECT parcel_id, ST_X(ST_Centroid(geom)) AS middle_east_m, ST_Y(ST_Centroid(geom)) AS middle_north_m, geom
+FROM (SELECT parcel_id, ST_Transform(ST_GeomFromWKB(geometry), 'EPSG:4326', 'EPSG:26915'{more}) AS geom FROM {file})
+""",
+}
 
 
 class MissingError(RuntimeError):
@@ -54,9 +66,9 @@ def duckdb_spatial(inputs: Path, out: Path, _url: str) -> None:
         raise MissingError(
             f"DuckDB {duckdb.__version__}: its spatial extension cannot be had: {str(error).splitlines()[0][:120]}"
         ) from None
-    points, parcels = inputs / "points_metres.parquet", inputs / "parcels_metres.parquet"
-    connection.execute(f"CREATE TABLE points AS SELECT *, ST_Point(east_m, north_m) AS geom FROM '{points}'")  # noqa: S608 - our own files
-    connection.execute(f"CREATE TABLE parcels AS SELECT * EXCLUDE geometry, ST_GeomFromWKB(geometry) AS geom FROM '{parcels}'")  # noqa: S608
+    points, parcels = (_METRIC[name].format(file=f"'{inputs / name}.parquet'", more=", always_xy := true") for name in _METRIC)
+    connection.execute(f"CREATE TABLE points AS {points}")
+    connection.execute(f"CREATE TABLE parcels AS {parcels}")
     rule = _RULE.format(intersects="ST_Intersects(b.geom, p.geom)", within=f"ST_DWithin(b.geom, p.geom, {NEAR_M})")
     connection.execute(f"COPY ({rule}) TO '{out / 'attribution.parquet'}' (FORMAT parquet)")
 
@@ -68,11 +80,9 @@ def sedona(inputs: Path, out: Path, _url: str) -> None:
     except ImportError:
         raise MissingError("SedonaDB is not installed (see benchmarks/engines.txt)") from None
     context = sedonadb.connect()
-    context.read_parquet(str(inputs / "points_metres.parquet")).to_view("points_file")
-    context.read_parquet(str(inputs / "parcels_metres.parquet")).to_view("parcels_file")
-    context.sql("SELECT event_id, east_m, north_m, ST_Point(east_m, north_m) AS geom FROM points_file").to_memtable().to_view("points")
-    shapes = "SELECT parcel_id, middle_east_m, middle_north_m, ST_GeomFromWKB(geometry) AS geom FROM parcels_file"
-    context.sql(shapes).to_memtable().to_view("parcels")
+    for name, metric in _METRIC.items():
+        context.read_parquet(str(inputs / f"{name}.parquet")).to_view(f"{name}_file")
+        context.sql(metric.format(file=f"{name}_file", more="")).to_memtable().to_view(name)
     context.sql(
         "SELECT p.event_id, b.parcel_id, row_number() OVER (PARTITION BY p.event_id ORDER BY power(p.east_m - b.middle_east_m, 2)"
         " + power(p.north_m - b.middle_north_m, 2), b.parcel_id) AS place FROM points p JOIN parcels b ON ST_Intersects(b.geom, p.geom)"
