@@ -13,6 +13,7 @@ from kc_pipeline.catalog.own_rules import RULE_OF_DRIFT
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import drifts, feeds
+from kc_pipeline.defs.steps.kin import read_with_kin
 from kc_pipeline.extract.errors import SourceError
 from kc_pipeline.extract.status import read_failures
 from kc_pipeline.settings import load_settings
@@ -73,6 +74,14 @@ def test_a_report_of_two_months_stays_one_event_when_only_one_of_them_changes(
     assert before["R1"]["source_row_count"] == after["R1"]["source_row_count"] == 2
     department(f"update reports set address = '8 OAK ST', updated_at = '2025-04-02' where row_id = '{beside}'")
     assert refresh_and_clean(platform)["R1"] == after["R1"]
+
+
+def test_months_that_share_a_report_are_read_together_and_rows_without_a_date_alone(platform: Platform, department: Query) -> None:
+    department("insert into reports values ('5', 'R2', null, '220', '7 OAK ST', '2025-01-07')")
+    refresh_and_clean(platform)
+    latest = feeds.newest_pulls(platform, POLICE)
+    assert read_with_kin(platform, POLICE, latest, {"2025-01"})[0] == {"2025-01", "2025-03"}
+    assert read_with_kin(platform, POLICE, latest, {"undated"})[0] == {"undated"}
 
 
 def test_a_report_whose_record_in_one_month_goes_moves_to_the_other(platform: Platform, department: Query) -> None:

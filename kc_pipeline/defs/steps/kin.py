@@ -50,9 +50,12 @@ def _months_of_kin(
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    from kc_pipeline.extract.transport import UNDATED
+
     lake, clean = platform.lake, f"clean/{feed.name}"
     intact = lake.intact_partitions(clean)
-    named = [(rows, _key_field(latest[place])) for place, rows in read.items()]
+    # Rows without a usable date become part of no event, whatever their key.
+    named = [(rows, _key_field(latest[place])) for place, rows in read.items() if place[1] != UNDATED]
     keys = pa.chunked_array([chunk for rows, key in named if key in rows.column_names for chunk in rows[key].chunks], pa.string())
     counted = pc.value_counts(pc.binary_join_element_wise(feed.name, pc.utf8_upper(pc.drop_null(keys)), ":"))
     now = pa.table({"event_id": counted.field("values"), "source_row_count": counted.field("counts")})
