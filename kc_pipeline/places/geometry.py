@@ -60,7 +60,7 @@ def project_shapes(shapes: np.ndarray) -> np.ndarray:
     """Shapes in EPSG:4326 (x is longitude) as valid shapes in metres; a missing one is an empty one."""
     transformer = _to_metres()
     shapes = np.where(shapely.is_missing(shapes), shapely.GeometryCollection(), shapes)
-    flat = shapely.force_2d(shapes)
+    flat = shapely.force_2d(shapes) if shapely.has_z(shapes).any() else shapes
     metric: np.ndarray = shapely.transform(flat, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
     broken = ~shapely.is_valid(metric)
     metric[broken] = shapely.make_valid(metric[broken])
