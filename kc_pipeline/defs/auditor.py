@@ -7,7 +7,8 @@ done, and the check waits for what was found.  One process judges all tables, on
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date, datetime
 from functools import lru_cache
@@ -32,13 +33,18 @@ class Auditor:
 
     def begin(self, platform: Platform, table: str, day: date | None) -> None:
         """Begin to judge a table."""
-        self._begun[table, day] = self._pool.submit(_judge, platform.settings, platform.now(), table, day)
+        with suppress(BrokenProcessPool):
+            self._begun[table, day] = self._pool.submit(_judge, platform.settings, platform.now(), table, day)
 
     def findings(self, platform: Platform, table: str, day: date | None) -> "list[Finding]":
-        """What was found of a table; it is judged now if that was not begun."""
+        """What was found of a table; it is judged now if that was not begun, and here if the other process died."""
         if (table, day) not in self._begun:
             self.begin(platform, table, day)
-        return self._begun.pop((table, day)).result()
+        begun = self._begun.pop((table, day), None)
+        if begun is not None:
+            with suppress(BrokenProcessPool):
+                return begun.result()
+        return audits.audit_table(platform, table, day)
 
 
 def begin_audits(platform: Platform, tables: Iterable[str], day: date | None = None) -> None:

@@ -1,5 +1,6 @@
 """A process beside a run finds of its tables what the run itself would find, and its errors are the run's."""
 
+import multiprocessing
 import os
 from dataclasses import replace
 from datetime import date
@@ -43,3 +44,13 @@ def test_tables_are_judged_alike_beside_the_run_and_in_it(finished_run: tuple[Pa
 def test_an_error_beside_the_run_is_an_error_of_its_check(finished_run: tuple[Path, str]) -> None:
     with auditing_beside(platform(finished_run[0])) as judged, pytest.raises(KeyError, match="clean/nothing"):
         audit_table(judged, "clean/nothing")
+
+
+def test_a_run_judges_by_itself_once_the_other_process_was_killed(finished_run: tuple[Path, str], tmp_path: Path) -> None:
+    stores = platform(copied(finished_run[0], tmp_path / "data"))
+    with auditing_beside(stores) as judged:
+        for process in multiprocessing.active_children():
+            process.kill()
+            process.join()
+        found = [audit_table(judged, table) for table in ("clean/streets", "clean/districts")]
+    assert found == [audits.audit_table(stores, table) for table in ("clean/streets", "clean/districts")]
