@@ -62,6 +62,11 @@ def test_what_is_shown_stays_however_old_it_is() -> None:
     assert pruned(published, published[1]) == [1]
 
 
+def test_what_came_after_what_is_shown_stays() -> None:
+    published = [snapshot(number, date(2025, 1, number)) for number in (1, 2, 3, 4)]
+    assert pruned(published, published[1]) == [1]
+
+
 DAYS = st.dates(date(2025, 1, 1), date(2026, 7, 1))
 
 
@@ -145,3 +150,19 @@ def test_rows_that_another_lake_holds_are_not_made_up(told_days: tuple[Warehouse
     prune(warehouse.engine, NOON)
     with pytest.raises(NothingPublishedError, match="is this the lake it came from"):
         as_told(warehouse, Lake(tmp_path / "another"), VIEW, days[0])
+
+
+def test_a_mart_is_pruned_and_the_other_of_the_same_snapshot_is_not(warehouse_url: str) -> None:
+    warehouse = Warehouse(warehouse_url)
+    first = warehouse.next_snapshot_id()
+    day = date(2026, 1, 3)
+    morning = datetime(2026, 1, 3, 6, tzinfo=UTC)
+    warehouse.publish({MART: quality(first, day, 1), FACTORS: factors(first, day, 1)}, day, "r", morning, {})
+    for later in (date(2026, 1, 31), date(2026, 7, 1)):
+        given = warehouse.next_snapshot_id()
+        warehouse.publish({MART: quality(given, later, 1)}, later, "r", datetime(later.year, later.month, later.day, 6, tzinfo=UTC), {})
+    assert prune(warehouse.engine, NOON + timedelta(days=400)) == [(MART, first)]
+    left = {(row["mart"], row["snapshot_id"]): row["pruned_utc"] for row in warehouse.snapshots()}
+    assert left[MART, first] is not None
+    assert left[FACTORS, first] is None
+    assert warehouse.count_view("v1_business_risk_factors") > 0
