@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from deltalake import write_deltalake
 
@@ -170,3 +171,18 @@ def test_rows_from_before_a_column_was_added_can_be_read_beside_later_ones(lake:
     assert sorted(lake.read(TABLE)["code_version"].to_pylist(), key=str) == ["1", None]
     lake.write(TABLE, account("a", {"2024-01": 3}), partitions=["a"])
     assert lake.read(TABLE).schema.field("code_version").nullable is False
+
+
+def test_a_condition_chooses_rows_within_partitions_and_without_them(lake: Lake) -> None:
+    lake.write(TABLE, pa.concat_tables([account("a", {"2024-01": 3, "2024-02": 4}), account("b", {"2024-01": 5})]), partitions=["a", "b"])
+    many = pc.field("good_count") > 3
+    assert sorted(lake.read(TABLE, where=many)["good_count"].to_pylist()) == [4, 5]
+    assert lake.read(TABLE, partitions=["a"], where=many)["good_count"].to_pylist() == [4]
+    assert lake.row_counts(TABLE) == {"a": 2, "b": 1}
+
+
+def test_each_version_says_what_it_was_made_from_the_oldest_first(lake: Lake) -> None:
+    assert lake.made_from_each(TABLE) == []
+    for count in (3, 4):
+        lake.write(TABLE, account("a", {"2024-01": count}), partitions=["a"], made_from={"pull": count})
+    assert lake.made_from_each(TABLE) == [{"pull": 3}, {"pull": 4}]
