@@ -15,6 +15,7 @@ import shapely
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.membership import among
 from kc_pipeline.places.geometry import PolygonIndex, project, project_shapes
+from kc_pipeline.places.grouping import distinct_rows
 from kc_pipeline.places.locate import locate
 from kc_pipeline.places.locations import Locations
 
@@ -202,11 +203,10 @@ def _metres_off(events: pd.DataFrame, row: np.ndarray, shapes: np.ndarray) -> pd
     """Metres from each event's own point to the shape (WKB in EPSG:4326) of the parcel it is tied to, given as its row."""
     measured = np.flatnonzero((row >= 0) & events["latitude"].notna().to_numpy())
     asked = events[_POINT].iloc[measured].assign(row=row[measured])
-    pairs = asked.drop_duplicates(ignore_index=True)  # many events lie at one point of one parcel
+    pairs, back = distinct_rows(asked, [*_POINT, "row"])  # many events lie at one point of one parcel
     tied_to, of_pair = np.unique(pairs["row"], return_inverse=True)
     metric = project_shapes(shapely.from_wkb(shapes[tied_to]))
     metres = shapely.distance(shapely.points(project(pairs["longitude"], pairs["latitude"])), metric[of_pair])
-    back = asked.groupby([*_POINT, "row"], sort=False).ngroup().to_numpy()
     return pd.Series(metres[back], index=events.index[measured], dtype=float).reindex(events.index)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from kc_pipeline.places.geometry import PolygonIndex, project
+from kc_pipeline.places.grouping import distinct_rows
 
 _POINT = ["longitude", "latitude"]
 _FOUND = ["holding_parcel_id", "neighbor_parcel_id", "distance_m"]
@@ -44,7 +45,7 @@ class Locations:
         Returns:
             Frame with the index of `points`: holding_parcel_id, neighbor_parcel_id and distance_m.
         """
-        back, corners = points.groupby(_POINT, sort=False).ngroup().to_numpy(), points[_POINT].drop_duplicates(ignore_index=True)
+        corners, back = distinct_rows(points, _POINT)
         row = pd.MultiIndex.from_frame(self.rows[_POINT]).get_indexer(pd.MultiIndex.from_frame(corners)) if len(self.rows) else None
         new = np.arange(len(corners)) if row is None else np.flatnonzero(row < 0)
         if len(new):

@@ -73,7 +73,8 @@ def attribute_events(platform: Platform) -> "Commit":
         crowded = crowded_in_parts(work)
         made_of["crowded"] = sorted(list(point) for point in crowded)
         months = _changed_months(work, before, made_of) if is_of_this else everything
-        commit = (_attribute_here if client is None else _attribute_on_cluster)(platform, work, months, crowded)
+        here = client is None
+        commit = _attribute_here(platform, months, crowded) if here else _attribute_on_cluster(platform, work, months, crowded)
     lake.note_making(_LEDGER, made_of)
     return commit
 
@@ -98,7 +99,7 @@ def _changed_months(work: "Work", before: Mapping[str, Any], now: Mapping[str, A
     return months | months_at(work, pd.MultiIndex.from_tuples(sorted(turned))) if turned else months
 
 
-def _attribute_here(platform: Platform, _work: "Work", months: set[str], crowded: "pd.MultiIndex") -> "Commit":
+def _attribute_here(platform: Platform, months: set[str], crowded: "pd.MultiIndex") -> "Commit":
     """The rows of some months, made on this machine; and kept/locations.
 
     A day's months are made and committed at once; years of months some at a time, a commit each, so that memory does not grow with
