@@ -136,6 +136,12 @@ def built_scale(folder: Path) -> float | None:
     return float(str(marker["scale"])) if "scale" in marker else None
 
 
+def built_months(folder: Path) -> int | None:
+    """Months of events that the city in a folder has before the anchor date; None where there is none."""
+    marker = _read_marker(folder)
+    return int(str(marker["months"])) if "months" in marker else None
+
+
 def _read_marker(folder: Path) -> dict[str, object]:
     try:
         marker = json.loads((folder / _MARKER).read_text())

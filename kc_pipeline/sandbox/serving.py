@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from kc_pipeline.catalog.geography import TIME_ZONE
-from kc_pipeline.sandbox.city import DEFAULT_SCALE, build_city, built_scale, built_through
+from kc_pipeline.sandbox.city import DEFAULT_MONTHS, DEFAULT_SCALE, build_city, built_months, built_scale, built_through
 from kc_pipeline.sandbox.portal import Portal
 from kc_pipeline.sandbox.records import RecordStore
 from kc_pipeline.sandbox.replay import load_recordings
@@ -42,10 +42,11 @@ def standing_clock(settings: Settings) -> Callable[[], datetime] | None:
 def prepare_city(settings: Settings, wanted: date, scale: float | None = None) -> RecordStore:
     """Build the synthetic city, or let it go on to a later day; what its portal serves.
 
-    Without a scale the city keeps the size it has.  Another scale puts another city in its place.
+    Without a scale the city keeps the size it has.  Another scale puts another city in its place.  Its years stay as many.
     """
     folder = city_folder(settings)
-    build_city(folder, scale=scale or built_scale(folder) or DEFAULT_SCALE, through=day_of_city(settings, wanted))
+    through, months = day_of_city(settings, wanted), built_months(folder) or DEFAULT_MONTHS
+    build_city(folder, scale=scale or built_scale(folder) or DEFAULT_SCALE, through=through, months=months)
     return RecordStore(folder / "portal.sqlite")
 
 
