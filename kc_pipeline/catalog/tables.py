@@ -191,6 +191,11 @@ _TABLES = (
         ("longitude", "latitude", "holding_parcel_id", "neighbor_parcel_id", "distance_m"),
     ),
     Table(
+        "kept/event_addresses", "one address that events name; of exact events with a point, one for each point and parcel key too",
+        ("address", "address_precision", "longitude", "latitude", "parcel_id"),
+        ("address", "address_precision", "longitude", "latitude", "parcel_id", "month_count"),
+    ),
+    Table(
         "kept/district_parcels", "one council district or patrol division, and how many parcels lie in it", ("district_kind", "district_name"),
         ("district_kind", "district_name", "parcel_count"),
     ),

@@ -5,7 +5,7 @@ points of every part, and which events stand in several parts, by a shuffle of t
 of addresses, parcels and businesses are read whole by every worker.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache, reduce
 from threading import Lock
@@ -17,26 +17,28 @@ import pyarrow.compute as pc
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.cluster.parts import Months, PinnedLake, Work
-from kc_pipeline.places.attribution import attribute_events, attribution_columns, crowded_points, distinct_events
+from kc_pipeline.places.attribution import attribute_events, attribution_columns, distinct_events
 from kc_pipeline.places.locations import Locations
 
 EVENT_TABLES = tuple(f"clean/{feed}" for feed in EVENT_FEEDS)
 REGISTERS = ("core/located_addresses", "core/business_parcels", "clean/parcels", "core/block_places")
-_POINT, _ADDRESS, _STANDING = ["longitude", "latitude"], ["address", "address_precision"], ["event_id", "month"]
+_POINT, _STANDING = ["longitude", "latitude"], ["event_id", "month"]
+_NAMED = ["address", "address_precision", *_POINT, "parcel_id"]
+_IS_POINT = pc.field("latitude").is_valid() & pc.field("address").is_valid() & (pc.field("address_precision") == "exact")
 # The points that a process has placed are no two threads' at once; pandas keeps the interpreter to one of them anyway.
 _ONE_AT_A_TIME = Lock()
 
 
-def addresses_in_parts(work: Work) -> pd.DataFrame:
-    """Distinct address and address_precision of all events."""
-    return distinct(map(_aligned, work.in_order(addresses_of_part))).to_pandas()
+def addresses_in_parts(work: Work) -> pa.Table:
+    """Rows of kept/event_addresses for the months of some work, all of them whole months of EVENT_TABLES."""
+    return reduce(lambda found, more: added_up([found, more]), map(_aligned, work.in_order(addresses_of_part)))
 
 
-def crowded_in_parts(work: Work) -> pd.MultiIndex:
-    """Points that tie nothing, judged over all events; see `places.attribution.crowded_points`."""
-    located = work.lake.frame(REGISTERS[0], [*_ADDRESS, "found_kind", "name_match"])
-    points = distinct(map(_aligned, work.in_order(points_of_part))).to_pandas()
-    return crowded_points(points, located, work.lake.frame("clean/parcels", ["parcel_id"]))
+def added_up(parts: Sequence[pa.Table]) -> pa.Table:
+    """Rows of kept/event_addresses with the months of all parts together; those that no month names any more are left out."""
+    rows = pa.concat_tables(parts, promote_options="default").group_by(_NAMED).aggregate([("month_count", "sum")])
+    rows = rows.rename_columns([*_NAMED, "month_count"])
+    return rows.filter(pc.field("month_count") > 0)
 
 
 def months_at(work: Work, points: pd.MultiIndex) -> set[str]:
@@ -93,19 +95,24 @@ def _registers(lake: PinnedLake) -> tuple[list[pd.DataFrame], Locations]:
 
 
 def addresses_of_part(months: Months, lake: PinnedLake) -> pa.Table:
-    """Distinct address and address_precision of the events of some months."""
-    return distinct(lake.rows(table, _ADDRESS, months) for table in EVENT_TABLES)
+    """Distinct addresses of the events of some months, and in how many of these; with the point and parcel key of exact events."""
+    columns = [*_NAMED, "month"]
+    rows = distinct(_with_its_point(lake.rows(table, columns, months, pc.field("address").is_valid())) for table in EVENT_TABLES)
+    return rows.group_by(_NAMED).aggregate([("month", "count")]).rename_columns([*_NAMED, "month_count"])
 
 
-def points_of_part(months: Months, lake: PinnedLake, *also: str) -> pa.Table:
-    """Distinct longitude, latitude, address, parcel_id (and more) of exact events that have a point, of some months."""
-    has_point = pc.field("latitude").is_valid() & pc.field("address").is_valid() & (pc.field("address_precision") == "exact")
-    return distinct(lake.rows(table, [*_POINT, "address", "parcel_id", *also], months, has_point) for table in EVENT_TABLES)
+def _with_its_point(rows: pa.Table) -> pa.Table:
+    """Rows whose point and parcel key are left out unless both address and point are exact."""
+    has_point = pc.fill_null(pc.and_(pc.equal(rows["address_precision"], "exact"), pc.is_valid(rows["latitude"])), False)
+    for name in (*_POINT, "parcel_id"):
+        place = rows.schema.get_field_index(name)
+        rows = rows.set_column(place, name, pc.if_else(has_point, rows[name], pa.scalar(None, rows[name].type)))
+    return rows
 
 
 def months_of_part_at(months: Months, lake: PinnedLake, points: pd.MultiIndex) -> set[str]:
     """Which of some months have exact events at some points."""
-    rows = points_of_part(months, lake, "month").to_pandas()
+    rows = distinct(lake.rows(table, [*_POINT, "month"], months, _IS_POINT) for table in EVENT_TABLES).to_pandas()
     return set(rows.loc[points.get_indexer(pd.MultiIndex.from_frame(rows[_POINT])) >= 0, "month"])
 
 

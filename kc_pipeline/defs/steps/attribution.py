@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps.event_addresses import read_event_addresses
 from kc_pipeline.defs.steps.frames import read_frame, write_table
 from kc_pipeline.defs.steps.parts import cluster_of, work_on
 from kc_pipeline.defs.steps.unchanged import code_digest, remembering_addresses, unless_unchanged
 
 if TYPE_CHECKING:
     import pandas as pd
+    from distributed import Client
 
     from kc_pipeline.cluster.parts import Work
     from kc_pipeline.store.lake import Commit
@@ -31,11 +33,9 @@ ATTRIBUTION_INPUTS = (*_CLEAN_EVENTS, _ADDRESSES, *_PLACES)
 @remembering_addresses
 def locate_addresses(platform: Platform) -> "Commit":
     """core/located_addresses: every address text of the event feeds, located once for as long as the gazetteer says the same."""
-    from kc_pipeline.cluster.attribution import addresses_in_parts
     from kc_pipeline.places import attribution
 
-    asked = addresses_in_parts(work_on(platform, None, _CLEAN_EVENTS, _CLEAN_EVENTS))
-    rows = attribution.locate_addresses(asked, read_frame(platform, "core/gazetteer"), _still_located(platform))
+    rows = attribution.locate_addresses(read_event_addresses(platform), read_frame(platform, "core/gazetteer"), _still_located(platform))
     return write_table(platform, _ADDRESSES, rows, LOCATION_INPUTS)
 
 
@@ -54,7 +54,6 @@ def located_by(platform: Platform) -> list[object] | None:
 
 def attribute_events(platform: Platform) -> "Commit":
     """core/event_attribution: every event's share at business parcels, or what remains of it."""
-    from kc_pipeline.cluster.attribution import crowded_in_parts
     from kc_pipeline.store.lake import Commit
 
     lake, before = platform.lake, platform.lake.making_of(_LEDGER)
@@ -70,13 +69,22 @@ def attribute_events(platform: Platform) -> "Commit":
     with cluster_of(platform) as client:
         everything = _all_months(platform)
         work = work_on(platform, client, ATTRIBUTION_INPUTS, _CLEAN_EVENTS, everything)
-        crowded = crowded_in_parts(work)
+        crowded = points_too_many_share(platform, client)
         made_of["crowded"] = sorted(list(point) for point in crowded)
         months = _changed_months(work, before, made_of) if is_of_this else everything
         here = client is None
         commit = _attribute_here(platform, months, crowded) if here else _attribute_on_cluster(platform, work, months, crowded)
     lake.note_making(_LEDGER, made_of)
     return commit
+
+
+def points_too_many_share(platform: Platform, client: "Client | None" = None) -> "pd.MultiIndex":
+    """Points that tie nothing, judged over all events."""
+    from kc_pipeline.places.attribution import crowded_points
+
+    named = read_event_addresses(platform, client)
+    located = read_frame(platform, _ADDRESSES, ["address", "address_precision", "found_kind", "name_match"])
+    return crowded_points(named[named["longitude"].notna()], located, read_frame(platform, "clean/parcels", ["parcel_id"]))
 
 
 def _all_months(platform: Platform) -> set[str]:
