@@ -191,9 +191,12 @@ _TABLES = (
         ("longitude", "latitude", "holding_parcel_id", "neighbor_parcel_id", "distance_m"),
     ),
     Table(
-        "kept/event_addresses", "one address that events name; of exact events with a point, one for each point and parcel key too",
-        ("address", "address_precision", "longitude", "latitude", "parcel_id"),
-        ("address", "address_precision", "longitude", "latitude", "parcel_id", "month_count"),
+        "kept/event_addresses", "one address that events name", ("address", "address_precision"),
+        ("address", "address_precision", "month_count"),
+    ),
+    Table(
+        "kept/loose_points", "one point and address of exact events that neither parcel key nor address ties to a place",
+        ("longitude", "latitude", "address"), ("longitude", "latitude", "address", "month_count"),
     ),
     Table(
         "kept/district_parcels", "one council district or patrol division, and how many parcels lie in it", ("district_kind", "district_name"),

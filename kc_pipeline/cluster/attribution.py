@@ -17,28 +17,33 @@ import pyarrow.compute as pc
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.cluster.parts import Months, PinnedLake, Work
-from kc_pipeline.places.attribution import attribute_events, attribution_columns, distinct_events
+from kc_pipeline.places.attribution import attribute_events, attribution_columns, distinct_events, tied_by_name
 from kc_pipeline.places.locations import Locations
 
 EVENT_TABLES = tuple(f"clean/{feed}" for feed in EVENT_FEEDS)
 REGISTERS = ("core/located_addresses", "core/business_parcels", "clean/parcels", "core/block_places")
-_POINT, _STANDING = ["longitude", "latitude"], ["event_id", "month"]
-_NAMED = ["address", "address_precision", *_POINT, "parcel_id"]
+_POINT, _ADDRESS, _STANDING = ["longitude", "latitude"], ["address", "address_precision"], ["event_id", "month"]
+_MONTHS = "month_count"
 _IS_POINT = pc.field("latitude").is_valid() & pc.field("address").is_valid() & (pc.field("address_precision") == "exact")
 # The points that a process has placed are no two threads' at once; pandas keeps the interpreter to one of them anyway.
 _ONE_AT_A_TIME = Lock()
 
 
 def addresses_in_parts(work: Work) -> pa.Table:
-    """Rows of kept/event_addresses for the months of some work, all of them whole months of EVENT_TABLES."""
-    return reduce(lambda found, more: added_up([found, more]), map(_aligned, work.in_order(addresses_of_part)))
+    """Rows of kept/event_addresses for the months of some work on EVENT_TABLES."""
+    return added_up(list(map(_aligned, work.in_order(addresses_of_part))))
+
+
+def loose_points_in_parts(work: Work) -> pa.Table:
+    """Rows of kept/loose_points for the months of some work on EVENT_TABLES, core/located_addresses and clean/parcels."""
+    return added_up(list(map(_aligned, work.in_order(loose_points_of_part))))
 
 
 def added_up(parts: Sequence[pa.Table]) -> pa.Table:
-    """Rows of kept/event_addresses with the months of all parts together; those that no month names any more are left out."""
-    rows = pa.concat_tables(parts, promote_options="default").group_by(_NAMED).aggregate([("month_count", "sum")])
-    rows = rows.rename_columns([*_NAMED, "month_count"])
-    return rows.filter(pc.field("month_count") > 0)
+    """Rows with the months of all parts together; those that no month names any more are left out."""
+    named = [name for name in parts[0].column_names if name != _MONTHS]
+    rows = pa.concat_tables(parts, promote_options="permissive").group_by(named).aggregate([(_MONTHS, "sum")])
+    return rows.rename_columns([*named, _MONTHS]).filter(pc.field(_MONTHS) > 0)
 
 
 def months_at(work: Work, points: pd.MultiIndex) -> set[str]:
@@ -95,19 +100,24 @@ def _registers(lake: PinnedLake) -> tuple[list[pd.DataFrame], Locations]:
 
 
 def addresses_of_part(months: Months, lake: PinnedLake) -> pa.Table:
-    """Distinct addresses of the events of some months, and in how many of these; with the point and parcel key of exact events."""
-    columns = [*_NAMED, "month"]
-    rows = distinct(_with_its_point(lake.rows(table, columns, months, pc.field("address").is_valid())) for table in EVENT_TABLES)
-    return rows.group_by(_NAMED).aggregate([("month", "count")]).rename_columns([*_NAMED, "month_count"])
+    """Distinct addresses of the events of some months, and in how many of these."""
+    named = pc.field("address").is_valid()
+    return _months_counted(distinct(lake.rows(table, [*_ADDRESS, "month"], months, named) for table in EVENT_TABLES))
 
 
-def _with_its_point(rows: pa.Table) -> pa.Table:
-    """Rows whose point and parcel key are left out unless both address and point are exact."""
-    has_point = pc.fill_null(pc.and_(pc.equal(rows["address_precision"], "exact"), pc.is_valid(rows["latitude"])), False)
-    for name in (*_POINT, "parcel_id"):
-        place = rows.schema.get_field_index(name)
-        rows = rows.set_column(place, name, pc.if_else(has_point, rows[name], pa.scalar(None, rows[name].type)))
-    return rows
+def loose_points_of_part(months: Months, lake: PinnedLake) -> pa.Table:
+    """Distinct points and addresses of the events of some months that neither names a place, and in how many of these."""
+    located, lots = lake.frame(REGISTERS[0], [*_ADDRESS, "found_kind", "name_match"]), lake.frame("clean/parcels", ["parcel_id"])
+    columns = [*_POINT, "address", "month", "parcel_id"]
+    points = pa.concat_tables([lake.rows(table, columns, months, _IS_POINT) for table in EVENT_TABLES], promote_options="permissive")
+    is_loose = ~tied_by_name(*(points[name].to_pandas() for name in ("address", "parcel_id")), located, lots)
+    return _months_counted(_distinct(points.select(columns[:-1]).filter(pa.array(is_loose))))
+
+
+def _months_counted(rows: pa.Table) -> pa.Table:
+    """Distinct rows as such without their month, and in how many they stand."""
+    named = [name for name in rows.column_names if name != "month"]
+    return rows.group_by(named).aggregate([("month", "count")]).rename_columns([*named, _MONTHS])
 
 
 def months_of_part_at(months: Months, lake: PinnedLake, points: pd.MultiIndex) -> set[str]:

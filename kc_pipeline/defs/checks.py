@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from kc_pipeline.quality.checks import Finding
 
 _SHOWN_FACTS = 6
+# Whatever does not wait for a check goes first: the table is judged beside it meanwhile.
+_AFTER_STEPS = {"dagster/priority": "-1"}
 
 
 def build_checks(table: str) -> dg.AssetChecksDefinition:
@@ -34,7 +36,7 @@ def build_checks(table: str) -> dg.AssetChecksDefinition:
         for name, shown in rules.items()
     ]
 
-    @dg.multi_asset_check(name=f"check_{table.replace('/', '_')}", specs=specs, can_subset=True)
+    @dg.multi_asset_check(name=f"check_{table.replace('/', '_')}", specs=specs, can_subset=True, op_tags=_AFTER_STEPS)
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.AssetCheckResult]:
         findings = {finding.law: finding for finding in audit_table(platform, table, _day(context, platform, table))}
         shared: dict[str, Any] = {"report": dg.MetadataValue.path(str(audits.write_report(platform, context.run.run_id)))}

@@ -75,18 +75,26 @@ def locate_addresses(asked: pd.DataFrame, gazetteer: pd.DataFrame, known: pd.Dat
     return pd.concat([kept, located.reindex(columns=kept.columns)], ignore_index=True).sort_values(keys, ignore_index=True)
 
 
-def crowded_points(points: pd.DataFrame, located: pd.DataFrame, parcels: pd.DataFrame) -> pd.MultiIndex:
-    """Longitude and latitude of points that too many addresses share: a geocoder's default, not a place.
+def tied_by_name(addresses: pd.Series, parcel_ids: pd.Series, located: pd.DataFrame, parcels: pd.DataFrame) -> pd.Series:
+    """Whether key or address of exact events name a place, so that their points are not asked.
 
     Args:
-        points: longitude, latitude, address and parcel_id of exact events that have a point; what is repeated counts once, and
-            what key or address ties to a place does not count.
+        addresses: address texts.
+        parcel_ids: parcel keys, of the same rows.
         located: rows of core/located_addresses.
         parcels: rows of clean/parcels.
     """
     is_equal = located["found_kind"].eq("numbered") & located["name_match"].eq("equal") & located["address_precision"].eq("exact")
-    tied = among(points["address"], located.loc[is_equal, "address"]) | among(points["parcel_id"], parcels["parcel_id"])
-    sharers = points[~tied].groupby(_POINT)["address"].nunique()
+    return among(addresses, located.loc[is_equal, "address"]) | among(parcel_ids, parcels["parcel_id"])
+
+
+def crowded_points(points: pd.DataFrame) -> pd.MultiIndex:
+    """Longitude and latitude of points that too many addresses share: a geocoder's default, not a place.
+
+    Args:
+        points: longitude, latitude and address of exact events that only their point can tie; what is repeated counts once.
+    """
+    sharers = points.groupby(_POINT)["address"].nunique()
     return pd.MultiIndex.from_frame(sharers[sharers > MOST_ADDRESSES_AT_A_POINT].index.to_frame(index=False))
 
 
@@ -125,7 +133,7 @@ def attribute_events(
     events["exclusion_reason"] = _exclusion_reason(events)
     if crowded is None:
         has_point = events["address_precision"].eq("exact") & events["latitude"].notna() & events["address"].notna()
-        crowded = crowded_points(events.loc[has_point, [*_POINT, "address", "parcel_id"]], located, parcels)
+        crowded = crowded_points(events[has_point & ~tied_by_name(events["address"], events["parcel_id"], located, parcels)])
     tied = _tie_to_place(events, business_parcels, parcels, block_places, locations or Locations(), crowded)
     rest = events[~events.index.isin(tied.index)]
     shared = _share_over_block(rest, business_parcels, block_places)

@@ -22,8 +22,9 @@ NEAR_M = 5.0
 # Two threads pay from so many points on; more than two were not measured.
 _THREADS, _WORTH_THREADS = 2, 20_000
 _CELL_M = 500.0
-# Some hundred metres: more than `NEAR_M`, and than an edge of a district, straight in degrees, bends when it is projected.
-_NEARBY_DEGREES = 0.001
+# Some ten metres: more than `NEAR_M`.  And what an edge that is straight in degrees bends when it is projected: less than this times
+# the square of its length in degrees, up to a latitude of 75.
+_NEARBY_DEGREES, _BEND = 0.0001, 0.01
 _MANY_POINTS = 20
 
 
@@ -158,9 +159,10 @@ class PolygonIndex:
 
 
 def _come_near(shapes: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Positions of shapes (degrees) whose bounding box comes within `_NEARBY_DEGREES` of one of some points (metres)."""
+    """Positions of shapes (degrees) that may hold, or lie within `NEAR_M` of, one of some points (metres): by their bounding boxes."""
     west, south, east, north = shapely.bounds(shapes).T
-    boxes = shapely.box(west - _NEARBY_DEGREES, south - _NEARBY_DEGREES, east + _NEARBY_DEGREES, north + _NEARBY_DEGREES)
+    margin = _NEARBY_DEGREES + _BEND * ((east - west) ** 2 + (north - south) ** 2)
+    boxes = shapely.box(west - margin, south - margin, east + margin, north + margin)
     shape, _ = shapely.STRtree(shapely.points(*unproject(*points.T))).query(boxes)
     return np.unique(shape)
 

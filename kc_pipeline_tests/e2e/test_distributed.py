@@ -16,12 +16,12 @@ from kc_pipeline.catalog.geography import BLOCK_M
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.cluster import counts, parts
-from kc_pipeline.cluster.attribution import EVENT_TABLES, REGISTERS, attribute_in_parts, standings_elsewhere
+from kc_pipeline.cluster.attribution import EVENT_TABLES, REGISTERS, attribute_in_parts, loose_points_in_parts, standings_elsewhere
 from kc_pipeline.cluster.parts import PinnedLake, Work, connected
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import attribution
 from kc_pipeline.defs.steps.risk import city_grid
-from kc_pipeline.places.attribution import MOST_ADDRESSES_AT_A_POINT
+from kc_pipeline.places.attribution import MOST_ADDRESSES_AT_A_POINT, crowded_points
 from kc_pipeline.risk.observations import features_on
 from kc_pipeline.risk.score import count_events
 from kc_pipeline.risk.terrain import bands, operationalize
@@ -53,7 +53,7 @@ def test_attribution_in_parts_gives_the_ledger(finished_run: tuple[Path, str], c
     at = platform(finished_run[0])
     work = Work.cut(client, at.settings.lake_dir, (*EVENT_TABLES, *REGISTERS), EVENT_TABLES, most_rows=1_000)
     assert len(work.parts) > 4
-    made = list(attribute_in_parts(work, attribution.points_too_many_share(at), standings_elsewhere(work)))
+    made = list(attribute_in_parts(work, crowded_points(loose_points_in_parts(work)), standings_elsewhere(work)))
     assert [months for months, _ in made] == work.parts
     schema = to_arrow(TABLES[LEDGER])
     rows = pa.concat_tables(pa.Table.from_pandas(rows, schema=schema, preserve_index=False) for _, rows in made)
@@ -88,7 +88,7 @@ def test_points_and_events_of_several_parts_are_judged_over_all_of_them(
 
     monkeypatch.setattr(parts, "PART_ROWS", 1)
     work = Work.cut(client, at.settings.lake_dir, (*EVENT_TABLES, *REGISTERS), EVENT_TABLES)
-    assert len(attribution.points_too_many_share(at, client)) == 1
+    assert len(crowded_points(loose_points_in_parts(work))) == 1
     assert len(range(12)) > MOST_ADDRESSES_AT_A_POINT > len(range(6))
     assert standings_elsewhere(work).values.tolist() == [[twice["event_id"].iloc[0], earlier]]
     shutil.rmtree(at.lake.path(LEDGER))

@@ -66,7 +66,7 @@ def test_a_step_on_a_dask_worker_gives_its_parts_to_the_same_cluster(
     pytest.importorskip("dagster_dask", reason="the extra 'dask' is not installed")
     lake = platform(copied_city).lake
     ledger = canonical_rows(TABLES[LEDGER], lake.read(LEDGER))
-    for table in (LEDGER, "kept/event_addresses"):
+    for table in (LEDGER, "kept/loose_points"):
         shutil.rmtree(lake.path(table))
     told = {"KC_SOURCE": "sandbox", "KC_DATA_DIR": str(copied_city), "KC_EXECUTOR": "dask", "KC_DASK_ADDRESS": "local"}
     for name, value in told.items():  # workers know what they are started with
@@ -74,5 +74,5 @@ def test_a_step_on_a_dask_worker_gives_its_parts_to_the_same_cluster(
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
         materialize(tmp_path / "home", LEDGER, {**told, "KC_DASK_ADDRESS": cluster.scheduler_address})
         done = set(cluster.scheduler.task_prefixes)
-    assert {"attribute_part", "addresses_of_part", "ASSET_JOB.core__event_attribution"} <= done
+    assert {"attribute_part", "loose_points_of_part", "ASSET_JOB.core__event_attribution"} <= done
     assert canonical_rows(TABLES[LEDGER], platform(copied_city).lake.read(LEDGER)).equals(ledger)

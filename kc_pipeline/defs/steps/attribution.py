@@ -3,30 +3,31 @@
 A month is attributed anew when its events changed, or what is known of the places; the others keep their rows.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps.event_addresses import read_event_addresses
+from kc_pipeline.defs.steps.event_addresses import read_event_addresses, read_loose_points
 from kc_pipeline.defs.steps.frames import read_frame, write_table
 from kc_pipeline.defs.steps.parts import cluster_of, work_on
 from kc_pipeline.defs.steps.unchanged import code_digest, remembering_addresses, unless_unchanged
 
 if TYPE_CHECKING:
     import pandas as pd
-    from distributed import Client
 
     from kc_pipeline.cluster.parts import Work
     from kc_pipeline.store.lake import Commit
 
 _CLEAN_EVENTS = tuple(f"clean/{feed}" for feed in EVENT_FEEDS)
-_PLACES = ("core/business_parcels", "clean/parcels", "core/block_places")
+_BUSINESS_PLACES = "core/business_parcels"
+_PLACES = ("clean/parcels", "core/block_places")
 _LEDGER, _ADDRESSES = "core/event_attribution", "core/located_addresses"
 # About a gigabyte of memory.
 _EVENTS_AT_ONCE = 1_000_000
 LOCATION_INPUTS = (*_CLEAN_EVENTS, "core/gazetteer")
-ATTRIBUTION_INPUTS = (*_CLEAN_EVENTS, _ADDRESSES, *_PLACES)
+ATTRIBUTION_INPUTS = (*_CLEAN_EVENTS, _ADDRESSES, _BUSINESS_PLACES, *_PLACES)
 
 
 @unless_unchanged([_ADDRESSES], LOCATION_INPUTS)
@@ -54,12 +55,14 @@ def located_by(platform: Platform) -> list[object] | None:
 
 def attribute_events(platform: Platform) -> "Commit":
     """core/event_attribution: every event's share at business parcels, or what remains of it."""
+    from kc_pipeline.places.attribution import crowded_points
     from kc_pipeline.store.lake import Commit
 
     lake, before = platform.lake, platform.lake.making_of(_LEDGER)
     made_of: dict[str, Any] = {
         "code": code_digest(),
-        "places": {**lake.versions(_PLACES), _ADDRESSES: located_by(platform)},
+        "places": {**lake.versions(_PLACES), _ADDRESSES: located_by(platform), _BUSINESS_PLACES: _digest_of_ids(platform, before)},
+        "business_places_version": lake.version(_BUSINESS_PLACES),
         "events": {table: lake.states(table) for table in _CLEAN_EVENTS},
     }
     is_known = None not in made_of["places"].values() and lake.is_whole(_LEDGER)
@@ -69,7 +72,7 @@ def attribute_events(platform: Platform) -> "Commit":
     with cluster_of(platform) as client:
         everything = _all_months(platform)
         work = work_on(platform, client, ATTRIBUTION_INPUTS, _CLEAN_EVENTS, everything)
-        crowded = points_too_many_share(platform, client)
+        crowded = crowded_points(read_loose_points(platform, client, made_of["places"][_ADDRESSES]))
         made_of["crowded"] = sorted(list(point) for point in crowded)
         months = _changed_months(work, before, made_of) if is_of_this else everything
         here = client is None
@@ -78,13 +81,13 @@ def attribute_events(platform: Platform) -> "Commit":
     return commit
 
 
-def points_too_many_share(platform: Platform, client: "Client | None" = None) -> "pd.MultiIndex":
-    """Points that tie nothing, judged over all events."""
-    from kc_pipeline.places.attribution import crowded_points
-
-    named = read_event_addresses(platform, client)
-    located = read_frame(platform, _ADDRESSES, ["address", "address_precision", "found_kind", "name_match"])
-    return crowded_points(named[named["longitude"].notna()], located, read_frame(platform, "clean/parcels", ["parcel_id"]))
+def _digest_of_ids(platform: Platform, before: Mapping[str, Any]) -> str | None:
+    """Digest of which business places there are: what else is said of them does not matter here.  None before the first."""
+    version = platform.lake.version(_BUSINESS_PLACES)
+    if version is None or version == before.get("business_places_version"):
+        return None if version is None else str(before["places"][_BUSINESS_PLACES])
+    ids = platform.lake.read(_BUSINESS_PLACES, columns=["business_parcel_id"])["business_parcel_id"].to_pylist()
+    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
 
 
 def _all_months(platform: Platform) -> set[str]:

@@ -80,11 +80,14 @@ def write_report(platform: Platform, run_id: str) -> Path:
     """The report of a run: what every rule found, as Markdown; replaced whole as tables are judged."""
     from kc_pipeline.quality.report import audit_report
 
-    path = report_path(platform, run_id)
+    path, of_versions = report_path(platform, run_id), platform.lake.versions(["quality/audit", "quality/reconciliation"])
+    mark = f"<!-- {', '.join(f'{table} version {version}' for table, version in of_versions.items())} -->"
+    if path.exists() and path.read_text(encoding="utf-8").endswith(f"{mark}\n"):
+        return path
     text = audit_report(read_audit(platform), read_frame(platform, "quality/reconciliation"), run_id, platform.now())
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".writing")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_text(f"{text}\n{mark}\n", encoding="utf-8")
     temporary.replace(path)
     return path
 

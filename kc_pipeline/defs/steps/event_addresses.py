@@ -1,9 +1,12 @@
-"""Which addresses and points the events name, over all months, brought up to date by the months that changed.
+"""What the events of all months name: which addresses, and which points where neither key nor address says the place.
 
 Two questions are about all events, however few of them are new: which addresses are to be located, and which points too many
-addresses share.  Neither needs the events, only what they name, and that repeats from month to month.
+addresses share.  Neither needs the events, only what they name; that is kept, with the number of months that name it, so
+that a day reads the months that changed, as they were and as they are.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
@@ -16,59 +19,79 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from distributed import Client
 
-_KEPT = "kept/event_addresses"
+    from kc_pipeline.cluster.parts import Work
+
 _CLEAN_EVENTS = tuple(f"clean/{feed}" for feed in EVENT_FEEDS)
+_BY_NAME = ("core/located_addresses", "clean/parcels")
 
 
-def read_event_addresses(platform: Platform, client: "Client | None" = None) -> "pd.DataFrame":
-    """Rows of kept/event_addresses as they are with the clean tables of now.
+def read_event_addresses(platform: Platform) -> "pd.DataFrame":
+    """Rows of kept/event_addresses as they are with the clean tables of now."""
+    from kc_pipeline.cluster.attribution import addresses_in_parts
+
+    return _kept(platform, "kept/event_addresses", addresses_in_parts, work_on(platform, None, _CLEAN_EVENTS, _CLEAN_EVENTS), {})
+
+
+def read_loose_points(platform: Platform, client: "Client | None", located_by: object) -> "pd.DataFrame":
+    """Rows of kept/loose_points as they are with the clean tables of now.
 
     Args:
         platform: what to work on.
         client: cluster on which months are read; None: here.
+        located_by: by what addresses were located; with another, points are loose that were not.
+    """
+    from kc_pipeline.cluster.attribution import loose_points_in_parts
+
+    work = work_on(platform, client, (*_CLEAN_EVENTS, *_BY_NAME), _CLEAN_EVENTS)
+    more = {"located_by": located_by, "parcels": platform.lake.version("clean/parcels")}
+    return _kept(platform, "kept/loose_points", loose_points_in_parts, work, more)
+
+
+def _kept(
+    platform: Platform, table: str, gather: "Callable[[Work], pa.Table]", work: "Work", more: Mapping[str, object]
+) -> "pd.DataFrame":
+    """Rows of a kept table, brought up to date.
+
+    Args:
+        platform: what to work on.
+        table: the table.
+        gather: its rows for the months of some work.
+        work: on all months.
+        more: what else the rows follow from.
     """
     lake = platform.lake
-    states = {table: lake.states(table) for table in _CLEAN_EVENTS}
-    made_of = {"code": code_digest(), "states": states, "versions": lake.versions(_CLEAN_EVENTS)}
-    before = lake.making_of(_KEPT) if lake.is_whole(_KEPT) else {}
-    if before.get("code") != made_of["code"]:
-        before = {}
-    if before.get("states") != states:
-        rows = _changed(platform, client, before["states"], before["versions"]) if before else None
-        if rows is None:
-            from kc_pipeline.cluster.attribution import addresses_in_parts
-
-            rows = addresses_in_parts(work_on(platform, client, _CLEAN_EVENTS, _CLEAN_EVENTS))
-        lake.write(_KEPT, rows, made_from=made_of["versions"])
-        lake.note_making(_KEPT, made_of)
-    return lake.read(_KEPT).to_pandas()
+    states, versions = {name: lake.states(name) for name in _CLEAN_EVENTS}, lake.versions(_CLEAN_EVENTS)
+    rest = {"code": code_digest(), **more}
+    before = lake.making_of(table) if lake.is_whole(table) else {}
+    is_of_this = bool(before) and before["rest"] == rest
+    if not (is_of_this and before["states"] == states):
+        changed = _changed(platform, table, gather, work, before) if is_of_this else None
+        lake.write(table, gather(work) if changed is None else changed, made_from=versions)
+        lake.note_making(table, {"rest": rest, "states": states, "versions": versions})
+    return lake.read(table).to_pandas()
 
 
 def _changed(
-    platform: Platform, client: "Client | None", states: "dict[str, dict[str, str]]", versions: "dict[str, int | None]"
+    platform: Platform, table: str, gather: "Callable[[Work], pa.Table]", work: "Work", before: Mapping[str, dict[str, dict[str, str]]]
 ) -> "pa.Table | None":
     """What was kept, less what the changed months named then, with what they name now.
 
     None where the clean tables of then cannot be read any more.
     """
-    from dataclasses import replace
-
     import pyarrow.compute as pc
     from deltalake.exceptions import DeltaError
 
-    from kc_pipeline.cluster.attribution import added_up, addresses_in_parts
-    from kc_pipeline.cluster.parts import PinnedLake
+    from kc_pipeline.cluster.attribution import added_up
 
-    lake = platform.lake
-    months = set()
-    for table in _CLEAN_EVENTS:
-        now = lake.states(table)
-        months |= {month for month in states[table].keys() | now.keys() if states[table].get(month) != now.get(month)}
-    work = work_on(platform, client, _CLEAN_EVENTS, _CLEAN_EVENTS, months)
-    then = replace(work, lake=PinnedLake(work.lake.root, tuple(versions.items())))
+    lake, months = platform.lake, set()
+    for name in _CLEAN_EVENTS:
+        then, now = before["states"][name], lake.states(name)
+        months |= {month for month in then.keys() | now.keys() if then.get(month) != now.get(month)}
+    pinned = work.lake
+    work = replace(work_on(platform, work.client, (), _CLEAN_EVENTS, months), lake=pinned)
     try:
-        named = addresses_in_parts(then)
+        less = gather(replace(work, lake=replace(pinned, versions=(*pinned.versions, *before["versions"].items()))))
     except (OSError, DeltaError):  # files of an older version are missing, or its log
         return None
-    less = named.set_column(named.schema.get_field_index("month_count"), "month_count", pc.negate(named["month_count"]))
-    return added_up([lake.read(_KEPT), addresses_in_parts(work), less])
+    less = less.set_column(less.schema.get_field_index("month_count"), "month_count", pc.negate(less["month_count"]))
+    return added_up([lake.read(table), gather(work), less])

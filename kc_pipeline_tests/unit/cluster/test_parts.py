@@ -7,7 +7,7 @@ import pytest
 
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.cluster.attribution import EVENT_TABLES, REGISTERS, addresses_in_parts, standings_elsewhere
+from kc_pipeline.cluster.attribution import EVENT_TABLES, REGISTERS, addresses_in_parts, loose_points_in_parts, standings_elsewhere
 from kc_pipeline.cluster.parts import Months, PinnedLake, Work, parts_of
 from kc_pipeline.store.lake import Lake
 
@@ -26,9 +26,9 @@ def test_nothing_is_an_empty_part() -> None:
     assert parts_of([{}], (), 5) == [()]
 
 
-def test_a_lake_without_events_names_no_addresses(tmp_path: Path) -> None:
+def test_a_lake_without_events_names_no_addresses_and_no_points(tmp_path: Path) -> None:
     work = Work.cut(None, tmp_path, (*EVENT_TABLES, *REGISTERS), EVENT_TABLES)
-    assert addresses_in_parts(work).num_rows == len(standings_elsewhere(work)) == 0
+    assert addresses_in_parts(work).num_rows == loose_points_in_parts(work).num_rows == len(standings_elsewhere(work)) == 0
 
 
 def test_parts_are_worked_on_in_order_here_without_a_cluster(tmp_path: Path) -> None:
