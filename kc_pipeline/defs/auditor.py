@@ -74,12 +74,12 @@ def auditing_beside(platform: Platform) -> Iterator[Platform]:
     if platform.settings.auditor == "here" or (os.cpu_count() or 1) < 2:
         yield platform
         return
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        pool.submit(_load)
-        try:
-            yield replace(platform, auditor=Auditor(pool))
-        finally:
-            pool.shutdown(cancel_futures=True)
+    pool = ProcessPoolExecutor(1, get_context("spawn"))
+    pool.submit(_load)
+    try:
+        yield replace(platform, auditor=Auditor(pool))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # the process ends while the run is reported
 
 
 def _load() -> None:

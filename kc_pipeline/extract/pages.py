@@ -172,7 +172,7 @@ def as_text(value: object) -> str | None:
 
 
 def _encodable(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _read_json(content: bytes) -> pa.Table:

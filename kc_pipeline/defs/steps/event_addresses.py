@@ -63,7 +63,7 @@ def _kept(
     states, versions = {name: lake.states(name) for name in _CLEAN_EVENTS}, lake.versions(_CLEAN_EVENTS)
     rest = {"code": code_digest(), **more}
     before = lake.making_of(table) if lake.is_whole(table) else {}
-    is_of_this = bool(before) and before["rest"] == rest
+    is_of_this = before.get("rest") == rest
     if not (is_of_this and before["states"] == states):
         changed = _changed(platform, table, gather, work, before) if is_of_this else None
         lake.write(table, gather(work) if changed is None else changed, made_from=versions)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kc_pipeline.catalog.sources import Feed
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps.kin import months_of_lost_rows, read_with_kin
+from kc_pipeline.defs.steps.kin import months_of_lost_rows, months_that_hold, read_with_kin
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -199,10 +199,9 @@ def _clean_partitions(platform: Platform, feed: Feed, latest: Mapping[tuple[str,
             return _clean_partitions(platform, feed, latest, months | elsewhere_months)
         clean_parts = sorted(touched - {"undated"})
         quarantine_parts = sorted(touched | set(pc.unique(result.quarantine["month"]).to_pylist()))
-        elsewhere = lake.read(clean, partitions=sorted(intact - touched), columns=["event_id", "month"])
-        shared = elsewhere.filter(pc.is_in(elsewhere["event_id"], result.clean["event_id"]))["month"].unique().to_pylist()
+        shared = months_that_hold(platform, clean, intact - touched, result.clean["event_id"])
         if shared:  # a report that stands in two yearly sets under different dates
-            return _clean_partitions(platform, feed, latest, months | set(shared))
+            return _clean_partitions(platform, feed, latest, months | shared)
         old = lake.read(clean, partitions=sorted(intact & touched))
         rest = months_of_lost_rows(platform, [m for (_, month), m in sorted(latest.items()) if month not in months], old, result.clean)
         if rest:

@@ -4,7 +4,7 @@ A department and the portal do not always give an incident the same date, and a 
 one event can lie in several months.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -59,11 +59,24 @@ def _months_of_kin(
     keys = pa.chunked_array([chunk for rows, key in named if key in rows.column_names for chunk in rows[key].chunks], pa.string())
     counted = pc.value_counts(pc.binary_join_element_wise(feed.name, pc.utf8_upper(pc.drop_null(keys)), ":"))
     now = pa.table({"event_id": counted.field("values"), "source_row_count": counted.field("counts")})
-    elsewhere = lake.read(clean, partitions=sorted(intact - months), columns=["event_id", "month"])
-    shared = elsewhere.filter(pc.is_in(elsewhere["event_id"], now["event_id"]))["month"].unique().to_pylist()
+    shared = months_that_hold(platform, clean, intact - months, now["event_id"])
     old = lake.read(clean, partitions=sorted(intact & months), columns=["event_id", "source_row_count"])
     others = [manifest for (_, month), manifest in sorted(latest.items()) if month not in months]
     return {*shared, *months_of_lost_rows(platform, others, old, now)}
+
+
+def months_that_hold(platform: Platform, table: str, months: "Collection[str]", ids: "pa.ChunkedArray") -> set[str]:
+    """Which of some months of a clean table of events hold one of some ids.
+
+    Sources number their events one after the other, so the files of nearly all other months are passed over by their statistics.
+    """
+    import pyarrow.compute as pc
+
+    if not len(ids):
+        return set()
+    least, most = pc.min_max(ids).values()
+    held = pc.field("event_id").isin(ids.combine_chunks()) & (pc.field("event_id") >= least) & (pc.field("event_id") <= most)
+    return set(platform.lake.read(table, partitions=sorted(months), columns=["month"], where=held)["month"].unique().to_pylist())
 
 
 def months_of_lost_rows(platform: Platform, others: "list[Manifest]", old: "pa.Table", new: "pa.Table") -> set[str]:
