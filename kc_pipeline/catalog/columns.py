@@ -241,7 +241,6 @@ _ALL = (
         values=("neighborhood", "patrol_division", "council_district"),
     ),
     Column("district_name", _T.TEXT, "Name or number of the district.", False),
-    Column("month_count", _T.INTEGER, "Months whose events name it.", False, minimum=0),
     Column("parcel_count", _T.INTEGER, "Parcels that lie in the district.", False, minimum=0),
     Column("case_number", _T.TEXT, "Number of the code-enforcement case."),
     Column("case_status", _T.TEXT, "Status of the case or violation."),

@@ -192,11 +192,11 @@ _TABLES = (
     ),
     Table(
         "kept/event_addresses", "one address that events name", ("address", "address_precision"),
-        ("address", "address_precision", "month_count"),
+        ("address", "address_precision", "event_count"),
     ),
     Table(
         "kept/loose_points", "one point and address of exact events that neither parcel key nor address ties to a place",
-        ("longitude", "latitude", "address"), ("longitude", "latitude", "address", "month_count"),
+        ("longitude", "latitude", "address"), ("longitude", "latitude", "address", "event_count"),
     ),
     Table(
         "kept/district_parcels", "one council district or patrol division, and how many parcels lie in it", ("district_kind", "district_name"),

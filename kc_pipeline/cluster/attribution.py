@@ -5,9 +5,9 @@ points of every part, and which events stand in several parts, by a shuffle of t
 of addresses, parcels and businesses are read whole by every worker.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache, reduce
+from functools import lru_cache
 from threading import Lock
 
 import numpy as np
@@ -21,9 +21,11 @@ from kc_pipeline.places.attribution import attribute_events, attribution_columns
 from kc_pipeline.places.locations import Locations
 
 EVENT_TABLES = tuple(f"clean/{feed}" for feed in EVENT_FEEDS)
+# What says whether key or address name a place, and the columns that say it.
+NAMES = {"core/located_addresses": ["address", "address_precision", "found_kind", "name_match"], "clean/parcels": ["parcel_id"]}
 REGISTERS = ("core/located_addresses", "core/business_parcels", "clean/parcels", "core/block_places")
 _POINT, _ADDRESS, _STANDING = ["longitude", "latitude"], ["address", "address_precision"], ["event_id", "month"]
-_MONTHS = "month_count"
+_EVENTS = "event_count"
 _IS_POINT = pc.field("latitude").is_valid() & pc.field("address").is_valid() & (pc.field("address_precision") == "exact")
 # The points that a process has placed are no two threads' at once; pandas keeps the interpreter to one of them anyway.
 _ONE_AT_A_TIME = Lock()
@@ -35,15 +37,15 @@ def addresses_in_parts(work: Work) -> pa.Table:
 
 
 def loose_points_in_parts(work: Work) -> pa.Table:
-    """Rows of kept/loose_points for the months of some work on EVENT_TABLES, core/located_addresses and clean/parcels."""
+    """Rows of kept/loose_points for the months of some work on EVENT_TABLES and the tables of NAMES."""
     return added_up(list(map(_aligned, work.in_order(loose_points_of_part))))
 
 
 def added_up(parts: Sequence[pa.Table]) -> pa.Table:
-    """Rows with the months of all parts together; those that no month names any more are left out."""
-    named = [name for name in parts[0].column_names if name != _MONTHS]
-    rows = pa.concat_tables(parts, promote_options="permissive").group_by(named).aggregate([(_MONTHS, "sum")])
-    return rows.rename_columns([*named, _MONTHS]).filter(pc.field(_MONTHS) > 0)
+    """Rows with the events of all parts together; those that no event names any more are left out."""
+    named = [name for name in parts[0].column_names if name != _EVENTS]
+    rows = pa.concat_tables(parts, promote_options="permissive").group_by(named).aggregate([(_EVENTS, "sum")])
+    return rows.rename_columns([*named, _EVENTS]).filter(pc.field(_EVENTS) > 0)
 
 
 def months_at(work: Work, points: pd.MultiIndex) -> set[str]:
@@ -100,44 +102,48 @@ def _registers(lake: PinnedLake) -> tuple[list[pd.DataFrame], Locations]:
 
 
 def addresses_of_part(months: Months, lake: PinnedLake) -> pa.Table:
-    """Distinct addresses of the events of some months, and in how many of these."""
-    named = pc.field("address").is_valid()
-    return _months_counted(distinct(lake.rows(table, [*_ADDRESS, "month"], months, named) for table in EVENT_TABLES))
+    """What `count_addresses` counts in some months."""
+    return added_up([count_addresses(lake.rows(table, _ADDRESS, months)) for table in EVENT_TABLES])
+
+
+def count_addresses(rows: pa.Table) -> pa.Table:
+    """Distinct address and address_precision of events, and how many events name each."""
+    return _counted(rows.select(_ADDRESS).filter(pc.field("address").is_valid()))
 
 
 def loose_points_of_part(months: Months, lake: PinnedLake) -> pa.Table:
-    """Distinct points and addresses of the events of some months that neither names a place, and in how many of these."""
-    located, lots = lake.frame(REGISTERS[0], [*_ADDRESS, "found_kind", "name_match"]), lake.frame("clean/parcels", ["parcel_id"])
-    columns = [*_POINT, "address", "month", "parcel_id"]
-    points = pa.concat_tables([lake.rows(table, columns, months, _IS_POINT) for table in EVENT_TABLES], promote_options="permissive")
-    is_loose = ~tied_by_name(*(points[name].to_pandas() for name in ("address", "parcel_id")), located, lots)
-    return _months_counted(_distinct(points.select(columns[:-1]).filter(pa.array(is_loose))))
+    """What `count_loose_points` counts in some months."""
+    columns = [*_POINT, *_ADDRESS, "parcel_id"]
+    rows = pa.concat_tables([lake.rows(table, columns, months, _IS_POINT) for table in EVENT_TABLES], promote_options="permissive")
+    return count_loose_points(rows, *(lake.frame(table, columns) for table, columns in NAMES.items()))
 
 
-def _months_counted(rows: pa.Table) -> pa.Table:
-    """Distinct rows as such without their month, and in how many they stand."""
-    named = [name for name in rows.column_names if name != "month"]
-    return rows.group_by(named).aggregate([("month", "count")]).rename_columns([*named, _MONTHS])
+def count_loose_points(rows: pa.Table, located: pd.DataFrame, parcels: pd.DataFrame) -> pa.Table:
+    """Distinct point and address of exact events that neither key nor address ties to a place, and how many events name each.
+
+    Args:
+        rows: events.
+        located: rows of core/located_addresses.
+        parcels: rows of clean/parcels.
+    """
+    points = rows.filter(_IS_POINT)
+    is_loose = ~tied_by_name(*(points[name].to_pandas() for name in ("address", "parcel_id")), located, parcels)
+    return _counted(points.select([*_POINT, "address"]).filter(pa.array(is_loose, pa.bool_())))
+
+
+def _counted(rows: pa.Table) -> pa.Table:
+    return rows.group_by(rows.column_names).aggregate([([], "count_all")]).rename_columns([*rows.column_names, _EVENTS])
 
 
 def months_of_part_at(months: Months, lake: PinnedLake, points: pd.MultiIndex) -> set[str]:
     """Which of some months have exact events at some points."""
-    rows = distinct(lake.rows(table, [*_POINT, "month"], months, _IS_POINT) for table in EVENT_TABLES).to_pandas()
+    rows = pa.concat_tables(lake.rows(table, [*_POINT, "month"], months, _IS_POINT) for table in EVENT_TABLES).to_pandas()
     return set(rows.loc[points.get_indexer(pd.MultiIndex.from_frame(rows[_POINT])) >= 0, "month"])
-
-
-def distinct(tables: Iterable[pa.Table]) -> pa.Table:
-    """Distinct rows of tables that are taken one after the other."""
-    return reduce(lambda found, more: _distinct(pa.concat_tables([found, more], promote_options="default")), map(_distinct, tables))
 
 
 def _aligned(rows: pa.Table) -> pa.Table:
     """Rows copied: those that came over the network lie as they came, and Arrow's aggregation warns of it."""
     return rows.take(np.arange(rows.num_rows))
-
-
-def _distinct(rows: pa.Table) -> pa.Table:
-    return rows.group_by(rows.column_names).aggregate([])
 
 
 def digests_of_part(months: Months, lake: PinnedLake) -> pd.DataFrame:

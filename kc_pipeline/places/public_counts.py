@@ -1,6 +1,6 @@
 """Events by neighborhood and quarter, fit to be read by everybody: small counts are hidden."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -43,6 +43,15 @@ def count_by_neighborhood(events: pd.DataFrame, located: pd.DataFrame, districts
     rows = events[["month", "feed", "available_date"]].assign(neighborhood=neighborhood.fillna(NOWHERE))
     keys = ["month", "feed", "neighborhood", "available_date"]
     return rows.groupby(keys, as_index=False, dropna=False).size().rename(columns={"size": "event_count"})
+
+
+def added_up(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Rows of `count_by_neighborhood` added up; those that come to nothing are left out."""
+    keys = ["month", "feed", "neighborhood", "available_date"]
+    if not parts:
+        return pd.DataFrame(columns=[*keys, "event_count"])
+    sums = pd.concat(parts, ignore_index=True).groupby(keys, as_index=False, dropna=False)["event_count"].sum()
+    return sums[sums["event_count"] != 0]
 
 
 def public_quarters(counts: pd.DataFrame, neighborhoods: Iterable[str], lag_days: Mapping[str, int], as_of: date) -> pd.DataFrame:

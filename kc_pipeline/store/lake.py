@@ -168,11 +168,18 @@ class Lake:
         opened = self._open(table)
         return opened is not None and all(Path(uri.removeprefix("file://")).exists() for uri in opened.file_uris())
 
-    def states(self, table: str) -> dict[str, str]:
-        """Partition value ('' for a table without partitions) -> digest that changes whenever its files do."""
+    def states(self, table: str, version: int | None = None) -> dict[str, str]:
+        """Partition value ('' for a table without partitions) -> digest that changes whenever its files do.
+
+        Args:
+            table: name in the catalogue.
+            version: an older Delta version; None: the newest.
+        """
         opened = self._open(table)
         if opened is None:
             return {}
+        if version is not None and version != opened.version():
+            opened = DeltaTable(self.path(table), version=version)
         files: dict[str, list[str]] = {}
         for uri in opened.file_uris():
             files.setdefault(self._partition_of(table, uri), []).append(Path(uri).name)

@@ -1,6 +1,8 @@
 """A step is left out while nothing it follows from has changed, and what is made in part equals what is made whole."""
 
+import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -9,13 +11,17 @@ import pyarrow.compute as pc
 import pytest
 from kc_runs import copied, platform
 
+from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps import attribution, places, risk, unchanged
+from kc_pipeline.defs.steps import attribution, places, public_counts, risk, unchanged
+from kc_pipeline.defs.steps.event_changes import changes_since
+from kc_pipeline.places import attribution as places_attribution
 from kc_pipeline.places.attribution import MOST_ADDRESSES_AT_A_POINT
-from kc_pipeline.store.lake import Commit
+from kc_pipeline.store.lake import Commit, canonical_rows
 
 LEDGER = "core/event_attribution"
 DUMPING = "clean/dumping_complaints"
+COUNTS = "kept/neighborhood_counts"
 STEPS: tuple[Callable[[Platform], Commit | tuple[Commit, ...]], ...] = (
     places.build_gazetteer, places.place_on_blocks, attribution.locate_addresses, places.build_businesses,
     places.update_business_history, places.build_business_parcels, places.update_business_parcel_history, risk.gather_observations,
@@ -96,17 +102,36 @@ def test_a_damaged_table_is_made_anew(at: Platform, damage: str) -> None:
     assert at.lake.read("core/block_places").sort_by("place_id").equals(before.sort_by("place_id"))
 
 
-def test_only_the_month_that_changed_is_attributed(at: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    month = months(at, DUMPING)[-1]
-    rewrite(at, month, lambda rows: rows.iloc[1:])
-    read: dict[str, object] = {}
-    whole = attribution.read_frame
-    monkeypatch.setattr(attribution, "read_frame", lambda at, table, *more: read.__setitem__(table, more[1:]) or whole(at, table, *more))
-    lost = at.lake.count(LEDGER)
-    assert attribution.attribute_events(at).changed == (month,)
-    assert read[DUMPING] == ([month],)
-    assert at.lake.count(LEDGER) < lost
+def test_only_events_that_changed_are_attributed(at: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    months_held = months(at, DUMPING)
+    rewrite(at, months_held[-1], lambda rows: rows.iloc[1:])
+    corrected = at.lake.read(DUMPING, partitions=[months_held[0]])["event_id"][0].as_py()
+    rewrite(at, months_held[0], lambda rows: rows.assign(category=rows["category"].where(rows["event_id"] != corrected, "another")))
+    rewrite(at, months_held[1], lambda rows: rows.assign(source_category="of no matter here"))
+    attributed: list[str] = []
+    whole = places_attribution.attribute_events
+
+    def noted(events: pd.DataFrame, *more: object) -> pd.DataFrame:
+        attributed.extend(events["event_id"])
+        return whole(events, *more)
+
+    monkeypatch.setattr(places_attribution, "attribute_events", noted)
+    count = at.lake.count(LEDGER)
+    assert attribution.attribute_events(at).changed == (months_held[0], months_held[-1])
+    assert attributed == [corrected]
+    assert at.lake.count(LEDGER) < count
     monkeypatch.undo()
+    assert reattribute(at) == ()
+
+
+def test_months_are_attributed_whole_where_what_they_were_cannot_be_read(at: Platform) -> None:
+    month = months(at, DUMPING)[-1]
+    lost = [path for path in at.lake.path(DUMPING).rglob("*.parquet") if path.parent.name == f"month={month}"]
+    rewrite(at, month, lambda rows: rows.iloc[1:])
+    for path in lost:
+        path.unlink()
+    assert changes_since(at, at.lake.making_of(LEDGER)["events"]) is None
+    assert attribution.attribute_events(at).changed == (month,)
     assert reattribute(at) == ()
 
 
@@ -177,3 +202,31 @@ def test_a_gazetteer_that_changed_locates_and_attributes_everything_again(at: Pl
     attribution.attribute_events(at)
     assert at.lake.making_of(LEDGER)["places"] != before["places"]
     assert reattribute(at) == ()
+
+
+def test_public_counts_follow_the_events_that_changed(at: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    def counts() -> pa.Table:
+        public_counts.count_for_the_public(at, date(2026, 7, 1), "a run")
+        return canonical_rows(TABLES[COUNTS], at.lake.read(COUNTS))
+
+    before = counts()
+    month = months(at, DUMPING)[-3]
+    unlocated = {"latitude": None, "longitude": None, "parcel_id": None}
+
+    def correct(rows: pd.DataFrame) -> pd.DataFrame:
+        known = rows["address"].notna() & rows["address_precision"].ne("none")
+        assert known.sum() > 10
+        far = rows.loc[known, "address"].iloc[-1]
+        return rows.iloc[2:].assign(**unlocated).assign(address=rows["address"].where(~known | (rows.index % 2 == 0), far))
+
+    rewrite(at, month, correct)
+    attribution.locate_addresses(at)
+    with monkeypatch.context() as patched:
+        patched.setattr(public_counts, "_COLUMNS", ["no such column"])  # no month is read
+        after = counts()
+    assert not after.equals(before)
+    rewrite(at, month, lambda rows: rows.iloc[1:].assign(address="1 ANOTHER ST"))  # nobody names the addresses of before any more
+    attribution.locate_addresses(at)
+    after = counts()
+    shutil.rmtree(at.lake.path(COUNTS))
+    assert after.equals(counts())

@@ -1,16 +1,17 @@
-"""Which events belong to which business places: every event's address, then every event's shares, a month at a time.
+"""Which events belong to which business places: every event's address, then every event's shares.
 
-A month is attributed anew when its events changed, or what is known of the places; the others keep their rows.
+An event is attributed anew when it changed, or what is known of the places; the others keep their rows.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.event_addresses import read_event_addresses, read_loose_points
-from kc_pipeline.defs.steps.frames import read_frame, write_table
+from kc_pipeline.defs.steps.event_changes import CLEAN_EVENTS, changes_since
+from kc_pipeline.defs.steps.frames import as_rows, read_frame, write_table
 from kc_pipeline.defs.steps.parts import cluster_of, work_on
 from kc_pipeline.defs.steps.unchanged import code_digest, remembering_addresses, unless_unchanged
 
@@ -18,16 +19,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kc_pipeline.cluster.parts import Work
+    from kc_pipeline.defs.steps.event_changes import EventChanges
     from kc_pipeline.store.lake import Commit
 
-_CLEAN_EVENTS = tuple(f"clean/{feed}" for feed in EVENT_FEEDS)
 _BUSINESS_PLACES = "core/business_parcels"
 _PLACES = ("clean/parcels", "core/block_places")
 _LEDGER, _ADDRESSES = "core/event_attribution", "core/located_addresses"
 # About a gigabyte of memory.
 _EVENTS_AT_ONCE = 1_000_000
-LOCATION_INPUTS = (*_CLEAN_EVENTS, "core/gazetteer")
-ATTRIBUTION_INPUTS = (*_CLEAN_EVENTS, _ADDRESSES, _BUSINESS_PLACES, *_PLACES)
+LOCATION_INPUTS = (*CLEAN_EVENTS, "core/gazetteer")
+ATTRIBUTION_INPUTS = (*CLEAN_EVENTS, _ADDRESSES, _BUSINESS_PLACES, *_PLACES)
 
 
 @unless_unchanged([_ADDRESSES], LOCATION_INPUTS)
@@ -63,7 +64,7 @@ def attribute_events(platform: Platform) -> "Commit":
         "code": code_digest(),
         "places": {**lake.versions(_PLACES), _ADDRESSES: located_by(platform), _BUSINESS_PLACES: _digest_of_ids(platform, before)},
         "business_places_version": lake.version(_BUSINESS_PLACES),
-        "events": {table: lake.states(table) for table in _CLEAN_EVENTS},
+        "events": lake.versions(CLEAN_EVENTS),
     }
     is_known = None not in made_of["places"].values() and lake.is_whole(_LEDGER)
     if is_known and made_of == {name: before.get(name) for name in made_of}:
@@ -71,12 +72,15 @@ def attribute_events(platform: Platform) -> "Commit":
     is_of_this = is_known and all(before.get(name) == made_of[name] for name in ("code", "places"))
     with cluster_of(platform) as client:
         everything = _all_months(platform)
-        work = work_on(platform, client, ATTRIBUTION_INPUTS, _CLEAN_EVENTS, everything)
+        work = work_on(platform, client, ATTRIBUTION_INPUTS, CLEAN_EVENTS, everything)
         crowded = crowded_points(read_loose_points(platform, client, made_of["places"][_ADDRESSES]))
         made_of["crowded"] = sorted(list(point) for point in crowded)
-        months = _changed_months(work, before, made_of) if is_of_this else everything
-        here = client is None
-        commit = _attribute_here(platform, months, crowded) if here else _attribute_on_cluster(platform, work, months, crowded)
+        changes = changes_since(platform, before["events"]) if is_of_this else None
+        turned = _turned_months(work, before, made_of) if changes is not None else everything
+        if client is not None:
+            commit = _attribute_on_cluster(platform, work, turned | (changes.months() if changes else set()), crowded)
+        else:
+            commit = _attribute_here(platform, turned, changes, crowded)
     lake.note_making(_LEDGER, made_of)
     return commit
 
@@ -91,27 +95,21 @@ def _digest_of_ids(platform: Platform, before: Mapping[str, Any]) -> str | None:
 
 
 def _all_months(platform: Platform) -> set[str]:
-    return {month for table in (*_CLEAN_EVENTS, _LEDGER) for month in platform.lake.partitions(table)}
+    return {month for table in (*CLEAN_EVENTS, _LEDGER) for month in platform.lake.partitions(table)}
 
 
-def _changed_months(work: "Work", before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
-    """Months whose events changed, and those with events at a point that became crowded or is so no more."""
+def _turned_months(work: "Work", before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
+    """Months with events at a point that became crowded or is so no more."""
     import pandas as pd
 
     from kc_pipeline.cluster.attribution import months_at
 
-    months = {
-        month
-        for table in _CLEAN_EVENTS
-        for month in before["events"][table].keys() | now["events"][table].keys()
-        if before["events"][table].get(month) != now["events"][table].get(month)
-    }
     turned = {tuple(point) for point in before["crowded"]} ^ {tuple(point) for point in now["crowded"]}
-    return months | months_at(work, pd.MultiIndex.from_tuples(sorted(turned))) if turned else months
+    return months_at(work, pd.MultiIndex.from_tuples(sorted(turned))) if turned else set()
 
 
-def _attribute_here(platform: Platform, months: set[str], crowded: "pd.MultiIndex") -> "Commit":
-    """The rows of some months, made on this machine; and kept/locations.
+def _attribute_here(platform: Platform, months: set[str], changes: "EventChanges | None", crowded: "pd.MultiIndex") -> "Commit":
+    """The rows of whole months, and in other months those of the events that changed, made on this machine; and kept/locations.
 
     A day's months are made and committed at once; years of months some at a time, a commit each, so that memory does not grow with
     the years.  A run that is killed in between is done again.
@@ -119,6 +117,10 @@ def _attribute_here(platform: Platform, months: set[str], crowded: "pd.MultiInde
     The points that were placed before are kept in kept/locations, so that only new ones reach the parcels' geometry.  They are
     of use while the parcels stay the same; when these change, all are placed anew.
     """
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     from kc_pipeline.cluster.attribution import REGISTERS
     from kc_pipeline.cluster.parts import parts_of
     from kc_pipeline.places.attribution import attribute_events, attribution_columns, distinct_events
@@ -129,10 +131,21 @@ def _attribute_here(platform: Platform, months: set[str], crowded: "pd.MultiInde
     locations = Locations(read_frame(platform, "kept/locations") if is_of_these else None)
     located, stands, lots, blocks = (read_frame(platform, table) for table in REGISTERS)
     commits = []
-    for part in parts_of([lake.row_counts(table) for table in _CLEAN_EVENTS], months, _EVENTS_AT_ONCE):
-        events = distinct_events([read_frame(platform, f"clean/{feed}", attribution_columns(feed), list(part)) for feed in EVENT_FEEDS])
-        rows = attribute_events(events, located, stands, lots, blocks, locations, crowded)
-        commits.append(write_table(platform, _LEDGER, rows, ATTRIBUTION_INPUTS, part))
+
+    def write(events: "list[pd.DataFrame]", part: Iterable[str], kept: "pa.Table | None" = None) -> None:
+        made = attribute_events(distinct_events(events), located, stands, lots, blocks, locations, crowded)
+        rows = as_rows(_LEDGER, made)
+        rows = rows if kept is None else pa.concat_tables([kept, rows], promote_options="permissive")
+        commits.append(lake.write(_LEDGER, rows, partitions=sorted(part), made_from=lake.versions(ATTRIBUTION_INPUTS)))
+
+    for part in parts_of([lake.row_counts(table) for table in CLEAN_EVENTS], months, _EVENTS_AT_ONCE) if months else ():
+        write([read_frame(platform, f"clean/{feed}", attribution_columns(feed), list(part)) for feed in EVENT_FEEDS], part)
+    others = sorted(changes.months() - months) if changes else []
+    if changes and others:
+        ids = pa.concat_arrays([*changes.gone["event_id"].chunks, *changes.come["event_id"].chunks])
+        held = lake.read(_LEDGER, partitions=others)
+        come = changes.come.filter(pc.is_in(changes.come["month"], pa.array(others)))
+        write([come.to_pandas()], others, held.filter(pc.invert(pc.is_in(held["event_id"], ids))))
     if locations.added:
         write_table(platform, "kept/locations", locations.rows, ["clean/parcels"])
     return _together(platform, commits)

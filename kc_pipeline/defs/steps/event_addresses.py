@@ -1,16 +1,16 @@
 """What the events of all months name: which addresses, and which points where neither key nor address says the place.
 
 Two questions are about all events, however few of them are new: which addresses are to be located, and which points too many
-addresses share.  Neither needs the events, only what they name; that is kept, with the number of months that name it, so
-that a day reads the months that changed, as they were and as they are.
+addresses share.  Neither needs the events, only what they name; that is kept, with the number of events that name it, so that
+a day counts the events that changed.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps.event_changes import CLEAN_EVENTS, EventChanges, changes_since
+from kc_pipeline.defs.steps.frames import read_frame
 from kc_pipeline.defs.steps.parts import work_on
 from kc_pipeline.defs.steps.unchanged import code_digest
 
@@ -19,17 +19,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from distributed import Client
 
-    from kc_pipeline.cluster.parts import Work
-
-_CLEAN_EVENTS = tuple(f"clean/{feed}" for feed in EVENT_FEEDS)
-_BY_NAME = ("core/located_addresses", "clean/parcels")
-
 
 def read_event_addresses(platform: Platform) -> "pd.DataFrame":
     """Rows of kept/event_addresses as they are with the clean tables of now."""
-    from kc_pipeline.cluster.attribution import addresses_in_parts
+    from kc_pipeline.cluster import attribution
 
-    return _kept(platform, "kept/event_addresses", addresses_in_parts, work_on(platform, None, _CLEAN_EVENTS, _CLEAN_EVENTS), {})
+    def of_all() -> "pa.Table":
+        return attribution.addresses_in_parts(work_on(platform, None, CLEAN_EVENTS, CLEAN_EVENTS))
+
+    return _kept(platform, "kept/event_addresses", of_all, attribution.count_addresses, {})
 
 
 def read_loose_points(platform: Platform, client: "Client | None", located_by: object) -> "pd.DataFrame":
@@ -37,61 +35,50 @@ def read_loose_points(platform: Platform, client: "Client | None", located_by: o
 
     Args:
         platform: what to work on.
-        client: cluster on which months are read; None: here.
+        client: cluster on which all months are read, if they have to be; None: here.
         located_by: by what addresses were located; with another, points are loose that were not.
     """
-    from kc_pipeline.cluster.attribution import loose_points_in_parts
+    from kc_pipeline.cluster import attribution
 
-    work = work_on(platform, client, (*_CLEAN_EVENTS, *_BY_NAME), _CLEAN_EVENTS)
+    def of_all() -> "pa.Table":
+        return attribution.loose_points_in_parts(work_on(platform, client, (*CLEAN_EVENTS, *attribution.NAMES), CLEAN_EVENTS))
+
+    def of_some(rows: "pa.Table") -> "pa.Table":
+        return attribution.count_loose_points(rows, *(read_frame(platform, table, columns) for table, columns in attribution.NAMES.items()))
+
     more = {"located_by": located_by, "parcels": platform.lake.version("clean/parcels")}
-    return _kept(platform, "kept/loose_points", loose_points_in_parts, work, more)
+    return _kept(platform, "kept/loose_points", of_all, of_some, more)
 
 
 def _kept(
-    platform: Platform, table: str, gather: "Callable[[Work], pa.Table]", work: "Work", more: Mapping[str, object]
+    platform: Platform, table: str, of_all: "Callable[[], pa.Table]", of_some: "Callable[[pa.Table], pa.Table]", more: Mapping[str, object]
 ) -> "pd.DataFrame":
     """Rows of a kept table, brought up to date.
 
     Args:
         platform: what to work on.
         table: the table.
-        gather: its rows for the months of some work.
-        work: on all months.
+        of_all: counts anew over all events.
+        of_some: counts over some rows.
         more: what else the rows follow from.
     """
     lake = platform.lake
-    states, versions = {name: lake.states(name) for name in _CLEAN_EVENTS}, lake.versions(_CLEAN_EVENTS)
-    rest = {"code": code_digest(), **more}
-    before = lake.making_of(table) if lake.is_whole(table) else {}
+    before, rest, versions = lake.making_of(table) if lake.is_whole(table) else {}, {"code": code_digest(), **more}, lake.versions(CLEAN_EVENTS)
     is_of_this = before.get("rest") == rest
-    if not (is_of_this and before["states"] == states):
-        changed = _changed(platform, table, gather, work, before) if is_of_this else None
-        lake.write(table, gather(work) if changed is None else changed, made_from=versions)
-        lake.note_making(table, {"rest": rest, "states": states, "versions": versions})
+    if not is_of_this or before["versions"] != versions:
+        changes = changes_since(platform, before["versions"]) if is_of_this else None
+        rows = of_all() if changes is None else _counted_on(lake.read(table), changes, of_some)
+        lake.write(table, rows, made_from=versions)
+        lake.note_making(table, {"rest": rest, "versions": versions})
     return lake.read(table).to_pandas()
 
 
-def _changed(
-    platform: Platform, table: str, gather: "Callable[[Work], pa.Table]", work: "Work", before: Mapping[str, dict[str, dict[str, str]]]
-) -> "pa.Table | None":
-    """What was kept, less what the changed months named then, with what they name now.
-
-    None where the clean tables of then cannot be read any more.
-    """
+def _counted_on(kept: "pa.Table", changes: EventChanges, count: "Callable[[pa.Table], pa.Table]") -> "pa.Table":
+    """What was kept, less what the changed events named then, with what they name now."""
     import pyarrow.compute as pc
-    from deltalake.exceptions import DeltaError
 
     from kc_pipeline.cluster.attribution import added_up
 
-    lake, months = platform.lake, set()
-    for name in _CLEAN_EVENTS:
-        then, now = before["states"][name], lake.states(name)
-        months |= {month for month in then.keys() | now.keys() if then.get(month) != now.get(month)}
-    pinned = work.lake
-    work = replace(work_on(platform, work.client, (), _CLEAN_EVENTS, months), lake=pinned)
-    try:
-        less = gather(replace(work, lake=replace(pinned, versions=(*pinned.versions, *before["versions"].items()))))
-    except (OSError, DeltaError):  # files of an older version are missing, or its log
-        return None
-    less = less.set_column(less.schema.get_field_index("month_count"), "month_count", pc.negate(less["month_count"]))
-    return added_up([lake.read(table), gather(work), less])
+    less = count(changes.gone)
+    less = less.set_column(less.schema.get_field_index("event_count"), "event_count", pc.negate(less["event_count"]))
+    return added_up([kept, count(changes.come), less])

@@ -1,12 +1,14 @@
-"""What everybody may read: events by neighborhood and quarter, counted again only in months that changed."""
+"""What everybody may read: events by neighborhood and quarter; a day counts the events that changed."""
 
+from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.attribution import located_by
+from kc_pipeline.defs.steps.event_changes import CLEAN_EVENTS, changes_since
 from kc_pipeline.defs.steps.frames import read_frame, write_mart, write_table
 from kc_pipeline.defs.steps.unchanged import code_digest
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 
 _COUNTS = "kept/neighborhood_counts"
 _COLUMNS = ["event_id", "feed", "month", "available_date", "address", "address_precision", "latitude", "longitude"]
-_INPUTS = (*(f"clean/{feed}" for feed in EVENT_FEEDS), "core/located_addresses", "clean/districts")
+_LOCATED = "core/located_addresses"
+_INPUTS = (*CLEAN_EVENTS, _LOCATED, "clean/districts")
 
 
 def count_for_the_public(platform: Platform, as_of: date, run_id: str) -> "Commit":
@@ -28,7 +31,7 @@ def count_for_the_public(platform: Platform, as_of: date, run_id: str) -> "Commi
     lags = {feed: FEEDS[feed].usual_lag_days for feed in EVENT_FEEDS}
     districts = read_frame(platform, "clean/districts")
     months = _months_with_events(platform, first_day_shown(as_of, lags).isoformat()[:7])
-    _count_changed_months(platform, months, districts)
+    _bring_up_to_date(platform, months, districts)
     names = districts.loc[districts["district_kind"] == "neighborhood", "district_name"]
     rows = public_quarters(read_frame(platform, _COUNTS, partitions=months), names, lags, as_of)
     quality = read_frame(platform, "marts/source_quality", partitions=[as_of.isoformat()])
@@ -40,23 +43,49 @@ def _months_with_events(platform: Platform, first: str) -> list[str]:
     return sorted({month for feed in EVENT_FEEDS for month in platform.lake.partitions(f"clean/{feed}") if month >= first})
 
 
-def _count_changed_months(platform: Platform, months: list[str], districts: "pd.DataFrame") -> None:
-    """Bring kept/neighborhood_counts up to date in some months."""
+def _bring_up_to_date(platform: Platform, months: list[str], districts: "pd.DataFrame") -> None:
+    """Bring kept/neighborhood_counts up to date in some months: by the events that changed, and by all of months that are not there."""
     import pandas as pd
 
-    from kc_pipeline.places.public_counts import count_by_neighborhood
+    from kc_pipeline.places.public_counts import added_up, count_by_neighborhood
 
     lake = platform.lake
     before = lake.making_of(_COUNTS)
     rest = {"code": code_digest(), "located_by": located_by(platform), "districts": lake.version("clean/districts")}
     is_of_this = None not in rest.values() and all(before.get(name) == value for name, value in rest.items())
-    states = {feed: lake.states(f"clean/{feed}") for feed in EVENT_FEEDS}
-    made_of = {month: [states[feed].get(month) for feed in EVENT_FEEDS] for month in months}
-    known = before["months"] if is_of_this else {}
-    intact = lake.intact_partitions(_COUNTS)
-    stale = [month for month in months if known.get(month) != made_of[month] or month not in intact]
+    changed = _changed_counts(platform, before, districts) if is_of_this else None
+    counted = lake.intact_partitions(_COUNTS) & set(before["months"]) if changed is not None else set()
+    stale = sorted(counted & set(changed["month"])) if changed is not None else []
+    missing = sorted(set(months) - counted)
+    parts = []
     if stale:
-        events = pd.concat([read_frame(platform, f"clean/{feed}", _COLUMNS, stale) for feed in EVENT_FEEDS], ignore_index=True)
-        counts = count_by_neighborhood(events, read_frame(platform, "core/located_addresses"), districts)
-        write_table(platform, _COUNTS, counts, _INPUTS, stale)
-    lake.note_making(_COUNTS, {**rest, "months": {**known, **made_of}})
+        counts = added_up([read_frame(platform, _COUNTS, partitions=stale), changed])
+        parts.append(counts[counts["month"].isin(stale)])
+    if missing:
+        events = pd.concat([read_frame(platform, f"clean/{feed}", _COLUMNS, missing) for feed in EVENT_FEEDS], ignore_index=True)
+        parts.append(count_by_neighborhood(events, read_frame(platform, _LOCATED), districts))
+    if parts:
+        write_table(platform, _COUNTS, pd.concat(parts, ignore_index=True), _INPUTS, [*stale, *missing])
+    versions = {"events": lake.versions(CLEAN_EVENTS), "located": lake.version(_LOCATED)}
+    lake.note_making(_COUNTS, {**rest, **versions, "months": sorted(counted | set(months))})
+
+
+def _changed_counts(platform: Platform, before: Mapping[str, Any], districts: "pd.DataFrame") -> "pd.DataFrame | None":
+    """What is to be added to the counts because of the events that changed; None where what they were cannot be read any more."""
+    from deltalake.exceptions import DeltaError
+
+    from kc_pipeline.places.public_counts import added_up, count_by_neighborhood
+
+    changes = changes_since(platform, before["events"])
+    if changes is None:
+        return None
+    try:  # an address that no event names any more is not located any more
+        then = platform.lake.read(_LOCATED, version=before["located"]).to_pandas() if changes.gone.num_rows else None
+    except (OSError, DeltaError):
+        return None
+    parts = []
+    if changes.come.num_rows:
+        parts.append(count_by_neighborhood(changes.come.to_pandas(), read_frame(platform, _LOCATED), districts))
+    if then is not None:
+        parts.append(count_by_neighborhood(changes.gone.to_pandas(), then, districts).assign(event_count=lambda rows: -rows["event_count"]))
+    return added_up(parts)

@@ -1,0 +1,91 @@
+"""Which events are others than they were: so that a month with a few new rows costs those rows, not the month."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.defs.resources import Platform
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CLEAN_EVENTS = tuple(f"clean/{feed}" for feed in EVENT_FEEDS)
+
+
+@dataclass(frozen=True)
+class EventChanges:
+    """How the clean events of all feeds differ from what they were, in the columns that attribution reads.
+
+    Attributes:
+        gone: rows that are no more, and those that are others now, as they were.
+        come: rows that were not there, and those that were others, as they are.
+    """
+
+    gone: "pa.Table"
+    come: "pa.Table"
+
+    def months(self) -> set[str]:
+        """Months in which anything changed."""
+        return {*self.gone["month"].unique().to_pylist(), *self.come["month"].unique().to_pylist()}
+
+
+def changes_since(platform: Platform, versions: Mapping[str, int | None]) -> EventChanges | None:
+    """What changed since some versions of the clean tables of events.
+
+    Args:
+        platform: what to work on.
+        versions: version of each of CLEAN_EVENTS; None for one that had never been written.
+
+    Returns:
+        None where that cannot be told: files of those versions are lost, or an event stands in several rows.
+    """
+    now = platform.lake.versions(CLEAN_EVENTS)
+    return _changes(platform.settings.lake_dir, tuple(versions.items()), tuple(now.items()))
+
+
+@lru_cache(maxsize=2)  # several steps of a run ask since the same day
+def _changes(root: Path, versions: tuple[tuple[str, int | None], ...], now: tuple[tuple[str, int | None], ...]) -> EventChanges | None:
+    import pyarrow as pa
+    from deltalake.exceptions import DeltaError
+
+    from kc_pipeline.places.attribution import attribution_columns
+    from kc_pipeline.store.lake import Lake
+
+    lake, then, gone, come = Lake(root), dict(versions), [], []
+    for table, version in now:
+        columns = attribution_columns(table.partition("/")[2])
+        if then[table] == version:
+            continue
+        try:
+            before, after = ({} if v is None else lake.states(table, v) for v in (then[table], version))
+            months = sorted(month for month in before.keys() | after.keys() if before.get(month) != after.get(month))
+            old, new = (
+                lake.read(table, columns=columns, partitions=[m for m in months if m in held], version=v)
+                for held, v in ((before, then[table]), (after, version))
+            )
+        except (OSError, DeltaError):  # files of an older version are lost, or its log
+            return None
+        if any(len(rows["event_id"].unique()) != rows.num_rows for rows in (old, new)):
+            return None
+        gone.append(_others(old, than=new))
+        come.append(_others(new, than=old))
+    if not come:
+        nothing = lake.read(CLEAN_EVENTS[0], columns=attribution_columns(EVENT_FEEDS[0]), partitions=[])
+        return EventChanges(nothing, nothing)
+    return EventChanges(*(pa.concat_tables(rows, promote_options="permissive") for rows in (gone, come)))
+
+
+def _others(rows: "pa.Table", than: "pa.Table") -> "pa.Table":
+    """Those of some rows that are not just so among others; each event stands in one row of each."""
+    import pyarrow.compute as pc
+
+    place = pc.index_in(rows["event_id"], than["event_id"])
+    is_same = pc.is_valid(place)
+    for name in rows.column_names:
+        ours, theirs = rows[name], than[name].take(place)
+        is_equal = pc.or_(pc.fill_null(pc.equal(ours, theirs), False), pc.and_(pc.is_null(ours), pc.is_null(theirs)))
+        is_same = pc.and_(is_same, is_equal)
+    return rows.filter(pc.invert(is_same))
