@@ -127,7 +127,7 @@ def count_loose_points(rows: pa.Table, located: pd.DataFrame, parcels: pd.DataFr
         parcels: rows of clean/parcels.
     """
     points = rows.filter(_IS_POINT)
-    is_loose = ~tied_by_name(*(points[name].to_pandas() for name in ("address", "parcel_id")), located, parcels)
+    is_loose = ~tied_by_name(points["address"].to_pandas(), points["parcel_id"].to_pandas(), located, parcels)
     return _counted(points.select([*_POINT, "address"]).filter(pa.array(is_loose, pa.bool_())))
 
 

@@ -117,7 +117,6 @@ def _attribute_here(platform: Platform, months: set[str], changes: "EventChanges
     The points that were placed before are kept in kept/locations, so that only new ones reach the parcels' geometry.  They are
     of use while the parcels stay the same; when these change, all are placed anew.
     """
-    import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -63,7 +63,8 @@ def _kept(
         more: what else the rows follow from.
     """
     lake = platform.lake
-    before, rest, versions = lake.making_of(table) if lake.is_whole(table) else {}, {"code": code_digest(), **more}, lake.versions(CLEAN_EVENTS)
+    before = lake.making_of(table) if lake.is_whole(table) else {}
+    rest, versions = {"code": code_digest(), **more}, lake.versions(CLEAN_EVENTS)
     is_of_this = before.get("rest") == rest
     if not is_of_this or before["versions"] != versions:
         changes = changes_since(platform, before["versions"]) if is_of_this else None
