@@ -5,6 +5,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_BETWEEN = pa.scalar("\x1f", pa.large_string())
+
 
 def among(texts: pd.Series, others: "pd.Series | pd.Index") -> pd.Series:
     """Whether each text is among the others; False where it is missing.
@@ -17,3 +19,12 @@ def among(texts: pd.Series, others: "pd.Series | pd.Index") -> pd.Series:
     asked = pa.array(texts, type=pa.large_string(), from_pandas=True)
     found = pc.is_in(asked, value_set=known)
     return pd.Series(np.asarray(pc.fill_null(found, False)), index=texts.index)
+
+
+def rows_among(rows: pd.DataFrame, others: pd.DataFrame, columns: list[str]) -> pd.Series:
+    """Whether some columns of text say in each row what they say in one of other rows; False where one of them is missing."""
+    asked, known = (
+        pc.binary_join_element_wise(*(pa.array(of[name], pa.large_string(), from_pandas=True) for name in columns), _BETWEEN)
+        for of in (rows, others)
+    )
+    return pd.Series(np.asarray(pc.fill_null(pc.is_in(asked, value_set=known.drop_null()), False)), index=rows.index)

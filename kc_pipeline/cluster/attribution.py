@@ -21,9 +21,24 @@ from kc_pipeline.places.attribution import attribute_events, attribution_columns
 from kc_pipeline.places.locations import Locations
 
 EVENT_TABLES = tuple(f"clean/{feed}" for feed in EVENT_FEEDS)
-# What says whether key or address name a place, and the columns that say it.
+# The tables that say where places are, in the order in which `places.attribution.attribute_events` takes them, and what is read of each.
+REGISTERS = {
+    "core/located_addresses": [
+        "address",
+        "address_precision",
+        "found_kind",
+        "found_key",
+        "name_match",
+        "address_kind",
+        "block_key",
+        "parcel_id",
+    ],
+    "core/business_parcels": ["business_parcel_id"],
+    "clean/parcels": ["parcel_id", "geometry"],
+    "core/block_places": ["place_id", "block_key", "placed_by", "parcel_id"],
+}
+# Those that say whether key or address name a place, and what is read of each.
 NAMES = {"core/located_addresses": ["address", "address_precision", "found_kind", "name_match"], "clean/parcels": ["parcel_id"]}
-REGISTERS = ("core/located_addresses", "core/business_parcels", "clean/parcels", "core/block_places")
 _POINT, _ADDRESS, _STANDING = ["longitude", "latitude"], ["address", "address_precision"], ["event_id", "month"]
 _EVENTS = "event_count"
 _IS_POINT = pc.field("latitude").is_valid() & pc.field("address").is_valid() & (pc.field("address_precision") == "exact")
@@ -98,7 +113,7 @@ def attribute_part(months: Months, lake: PinnedLake, crowded: pd.MultiIndex, els
 @lru_cache(maxsize=1)
 def _registers(lake: PinnedLake) -> tuple[list[pd.DataFrame], Locations]:
     """The registers, and the points that this process has placed among their parcels."""
-    return [lake.frame(table) for table in REGISTERS], Locations()
+    return [lake.frame(table, columns) for table, columns in REGISTERS.items()], Locations()
 
 
 def addresses_of_part(months: Months, lake: PinnedLake) -> pa.Table:

@@ -13,7 +13,7 @@ import pandas as pd
 import shapely
 
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.membership import among
+from kc_pipeline.membership import among, rows_among
 from kc_pipeline.places.geometry import PolygonIndex, project, project_shapes
 from kc_pipeline.places.grouping import distinct_rows
 from kc_pipeline.places.locate import locate
@@ -63,8 +63,8 @@ def locate_addresses(asked: pd.DataFrame, gazetteer: pd.DataFrame, known: pd.Dat
     """
     keys = ["address", "address_precision"]
     asked = asked[keys].dropna().drop_duplicates()
-    kept = None if known is None else asked.merge(known, on=keys)
-    new = asked if kept is None else asked[pd.MultiIndex.from_frame(kept[keys]).get_indexer(pd.MultiIndex.from_frame(asked)) < 0]
+    kept = None if known is None else known[rows_among(known, asked, keys)]
+    new = asked if kept is None else asked[~rows_among(asked, kept, keys)]
     new = new.sort_values(keys, ignore_index=True)
     found = locate(new["address"], gazetteer, exact=new["address_precision"] == "exact")
     located = new.join(found).rename(columns={"candidates": "candidate_count"})
@@ -127,7 +127,9 @@ def attribute_events(
         key and address name, or the point if they name none, or places on the block.
     """
     keys = ["address", "address_precision"]
-    place = located.set_index(keys)[["found_kind", "found_key", "name_match", "address_kind", "block_key", "parcel_id"]]
+    place = located[among(located["address"], events["address"])].set_index(keys)[
+        ["found_kind", "found_key", "name_match", "address_kind", "block_key", "parcel_id"]
+    ]
     place = place.rename(columns={"parcel_id": "address_parcel"}).reindex(pd.MultiIndex.from_frame(events[keys]))
     events = pd.concat([events.drop(columns="block_key", errors="ignore"), place.set_axis(events.index)], axis="columns")
     events["exclusion_reason"] = _exclusion_reason(events)

@@ -148,14 +148,11 @@ def _nearby(observations: pd.DataFrame, name: str, east_north: Floats, as_of: da
         return seen
     tree = cKDTree(project(found["longitude"], found["latitude"]))
     seen.loc[located, "nearest_m"] = tree.query(east_north[located])[0].round(1)
-    lists = tree.query_ball_point(east_north[located], reach_m)
-    counts = np.array([len(members) for members in lists])
-    seen.loc[located, "observation_count"] = counts
-    some = counts > 0
-    if some.any():
-        days = _open_days(found, as_of).fillna(-np.inf).to_numpy()[np.concatenate(lists[some]).astype(np.int64)]
-        oldest = np.maximum.reduceat(days, np.concatenate([[0], np.cumsum(counts[some])[:-1]]))
-        seen.loc[located[some], "oldest_open_days"] = np.where(np.isinf(oldest), np.nan, oldest)
+    pairs = cKDTree(east_north[located]).sparse_distance_matrix(tree, reach_m, output_type="ndarray")
+    seen.loc[located, "observation_count"] = np.bincount(pairs["i"], minlength=len(located))
+    oldest = np.full(len(located), -np.inf)
+    np.maximum.at(oldest, pairs["i"], _open_days(found, as_of).fillna(-np.inf).to_numpy()[pairs["j"]])
+    seen.loc[located, "oldest_open_days"] = np.where(np.isinf(oldest), np.nan, oldest)
     return seen
 
 

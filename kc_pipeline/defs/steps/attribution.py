@@ -128,7 +128,7 @@ def _attribute_here(platform: Platform, months: set[str], changes: "EventChanges
     lake = platform.lake
     is_of_these = lake.made_from("kept/locations") == lake.versions(["clean/parcels"])
     locations = Locations(read_frame(platform, "kept/locations") if is_of_these else None)
-    located, stands, lots, blocks = (read_frame(platform, table) for table in REGISTERS)
+    located, stands, lots, blocks = (read_frame(platform, table, columns) for table, columns in REGISTERS.items())
     commits = []
 
     def write(events: "list[pd.DataFrame]", part: Iterable[str], kept: "pa.Table | None" = None) -> None:
