@@ -9,6 +9,7 @@ J3  ten years from clean tables and located addresses to ledger, observations, c
 J4  nearest event of each feed, and events of each feed in its half-block cell, for every business
 J5  the daily refresh: pull of the open months over loopback, clean, validate, attribute, score with the stored fit, publish
 J6  ten-year backfill from raw pages to ledger, fit and score, with memory over time
+J7  the daily refresh after ten years
 
 Medians of whole processes, imports included; repeats are interleaved.  Peak memory is the largest sum of resident memory over
 the process tree (and over the server, for PostGIS).  What is made once is kept in the folder.  --engines names a Python in which
@@ -23,17 +24,16 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
 import suite_agree as agree
-from suite_inputs import ANCHOR_DATE, SIZES, Inputs, long_start, prepare_day, prepare_decade, prepare_year
+from suite_inputs import ANCHOR_DATE, SIZES, Inputs, long_start, prepare_day, prepare_decade, prepare_late_day, prepare_year
 from suite_measure import MISSING, Measured, Run, run_measured
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-JOBS = ("J1", "J2", "J3", "J4", "J5", "J6")
+JOBS = ("J1", "J2", "J3", "J4", "J5", "J6", "J7")
 
 
 class Suite:
@@ -205,18 +205,19 @@ def around_businesses(suite: Suite) -> None:
         suite.agreed("ours and geopandas script", agree.compare_tables(*tables, "business_parcel_id"))
 
 
-def daily(suite: Suite) -> None:
-    """J5."""
+def daily(suite: Suite, *, late: bool) -> None:
+    """J5 and J7."""
     inputs = suite.inputs
-    day = ANCHOR_DATE - timedelta(days=1)
-    prepare_day(inputs, day, suite.environ)
+    day = (prepare_late_day if late else prepare_day)(inputs, suite.environ)
+    kept = inputs.late_day if late else inputs.day
     working, out, out_of_whole = inputs.folder / "working", inputs.scratch("daily-plain"), inputs.scratch("daily-whole")
+    history = {"KC_HISTORY_START": long_start(inputs)} if late else {}
 
     def ours() -> Run:
         shutil.rmtree(working, ignore_errors=True)
-        shutil.copytree(inputs.day, working)
+        shutil.copytree(kept, working)
         command = [sys.executable, "-m", "kc_pipeline.cli", "run", "--scale", str(inputs.scale), "--as-of", day.isoformat()]
-        return suite.once(command, KC_DATA_DIR=str(working))
+        return suite.once(command, KC_DATA_DIR=str(working), **history)
 
     plain = suite.command("plain", "daily", working, out, day.isoformat())
     whole = suite.command("plain", "daily_whole", working, out_of_whole, day.isoformat())
@@ -227,7 +228,8 @@ def daily(suite: Suite) -> None:
     }
     found = suite.interleaved(contenders, min(suite.repeats, 3))
     rows = clean_rows(working / "sandbox" / "lake")
-    suite.table(f"J5: the refresh of a day ({rows:,} events kept)", found, rows, "ours (kc run)")
+    title = f"J7: the refresh of a day after {inputs.months} months" if late else "J5: the refresh of a day after 24 months"
+    suite.table(f"{title} ({rows:,} events kept)", found, rows, "ours (kc run)")
     if not any(measured.problem for measured in found.values()):
         for name, made in (("whole job", out_of_whole), ("given our clean tables", out)):
             suite.agreed(f"ours and geopandas script, {name}", agree.compare_ledgers(working / "sandbox" / "lake", made))
@@ -269,7 +271,8 @@ def main() -> int:
         "J4": lambda: around_businesses(suite),
         "J6": lambda: long_backfill(suite),
         "J3": lambda: ten_years(suite),
-        "J5": lambda: daily(suite),
+        "J5": lambda: daily(suite, late=False),
+        "J7": lambda: daily(suite, late=True),
     }
     for job, work in works.items():
         if job in asked.only.split(","):

@@ -2,6 +2,7 @@
 
 folder/SIZE/base/sandbox    the city, its raw pulls, its clean and core tables (24 months)
 folder/SIZE/decade/sandbox  ten years of the same city: raw pulls
+folder/SIZE/day/sandbox     a finished run, and a city that has gone on by a day since; late_day: after ten years
 folder/SIZE/inputs          Parquet files that every contender reads
 """
 
@@ -70,6 +71,11 @@ class Inputs:
         return self.folder / "day"
 
     @property
+    def late_day(self) -> Path:
+        """The same at the end of the long history."""
+        return self.folder / "late_day"
+
+    @property
     def files(self) -> Path:
         """Folder of the Parquet files."""
         return self.folder / "inputs"
@@ -117,19 +123,37 @@ def long_start(inputs: Inputs) -> str:
     return f"{pd.Period(ANCHOR_DATE, 'M') - inputs.months}"
 
 
-def prepare_day(inputs: Inputs, day: date, environ: Mapping[str, str]) -> None:
-    """Whole runs as of the two days before, then the city goes on to the day; unless that is there.
+def prepare_day(inputs: Inputs, environ: Mapping[str, str]) -> date:
+    """Whole runs as of two days, then the city goes on to the next, which is returned; unless that is there.
 
     The first run makes everything; only from the second on is a day refreshed as it will be from then on.
     """
-    if (inputs.day / "done").exists():
-        return
+    day = ANCHOR_DATE - timedelta(days=1)
+    if not (inputs.day / "done").exists():
+        _run_two_days(inputs, inputs.day, day, environ)
+        build_city(inputs.day / "sandbox" / "city", scale=inputs.scale, through=day)
+        (inputs.day / "done").touch()
+    return day
+
+
+def prepare_late_day(inputs: Inputs, environ: Mapping[str, str]) -> date:
+    """The same at the end of the long history, whose pulled months are there already: a day on which older rows are corrected too."""
+    prepare_decade(inputs)
+    day = ANCHOR_DATE + timedelta(days=2)  # the one before begins a month
+    if not (inputs.late_day / "done").exists():
+        for pulled in ("city", "raw", "pull_keys"):
+            shutil.copytree(inputs.decade / "sandbox" / pulled, inputs.late_day / "sandbox" / pulled, dirs_exist_ok=True)
+        _run_two_days(inputs, inputs.late_day, day, {**environ, "KC_HISTORY_START": long_start(inputs)})
+        build_city(inputs.late_day / "sandbox" / "city", scale=inputs.scale, through=day, months=inputs.months)
+        (inputs.late_day / "done").touch()
+    return day
+
+
+def _run_two_days(inputs: Inputs, data_dir: Path, day: date, environ: Mapping[str, str]) -> None:
     for before in (day - timedelta(days=2), day - timedelta(days=1)):
         _say(f"a run as of {before}")
         command = [sys.executable, "-m", "kc_pipeline.cli", "run", "--scale", str(inputs.scale), "--as-of", before.isoformat()]
-        subprocess.run(command, env={**environ, "KC_DATA_DIR": str(inputs.day)}, check=True, stdout=sys.stderr)  # noqa: S603 - our own
-    build_city(inputs.day / "sandbox" / "city", scale=inputs.scale, through=day)
-    (inputs.day / "done").touch()
+        subprocess.run(command, env={**environ, "KC_DATA_DIR": str(data_dir)}, check=True, stdout=sys.stderr)  # noqa: S603 - our own
 
 
 def _pull(data_dir: Path, scale: float, months: int, history_start: str) -> Platform:

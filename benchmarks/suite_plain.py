@@ -134,10 +134,12 @@ def daily(inputs: Path, out: Path, day: str = "2026-06-30") -> None:
 def daily_whole(inputs: Path, out: Path, day: str = "2026-06-30") -> None:
     """The whole day without anything kept: clean and validate all that was ever pulled, then `daily`, score, and write every mart to SQL.
 
-    Cleaning rules, expectations and the stored fit are our own, called on all rows at once; addresses are taken as located.
+    Cleaning rules, expectations and the stored fit are our own, called on a year's rows at once; addresses are taken as located,
+    marts other than the counts and the score as made.
     """
     import sqlite3
     from contextlib import closing
+    from itertools import groupby
 
     import pyarrow as pa
     from suite_inputs import FEEDS, platform_of
@@ -151,8 +153,10 @@ def daily_whole(inputs: Path, out: Path, day: str = "2026-06-30") -> None:
 
     platform = platform_of(inputs)
     for feed in FEEDS.values():
-        pages = [read_pull(platform.raw, manifest) for _, manifest in sorted(newest_pulls(platform, feed).items())]
-        judge_rows(f"clean/{feed.name}", CLEANERS[feed.name](pa.concat_tables(pages, promote_options="permissive")).clean)
+        pulls = sorted(newest_pulls(platform, feed).items(), key=lambda pull: pull[0][1][:4])
+        for _, of_year in groupby(pulls, key=lambda pull: pull[0][1][:4]):
+            pages = [read_pull(platform.raw, manifest) for _, manifest in of_year]
+            judge_rows(f"clean/{feed.name}", CLEANERS[feed.name](pa.concat_tables(pages, promote_options="permissive")).clean)
     daily(inputs, out, day)
     risk.score_day(platform, pd.Timestamp(day).date())
     with closing(sqlite3.connect(out / "warehouse.sqlite")) as warehouse:

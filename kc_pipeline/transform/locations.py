@@ -99,6 +99,8 @@ def _zip_codes(rows: pd.DataFrame, address: pd.Series) -> pd.Series:
     in_address = address.where(address.str.contains("kansas city", case=False).fillna(False).astype(bool))
     found = pd.Series(None, index=rows.index, dtype="str")
     for texts, pattern in ((own, r"^" + _ZIP), (of_city, r"^" + _ZIP), (in_address, r"(?<!\d)" + _ZIP)):
-        candidate = texts[found.isna() & texts.notna()].str.extract(pattern)[0].astype("str")
+        asked = texts[found.isna() & texts.notna()]
+        which, distinct = pd.factorize(asked)  # few are told apart, and each is searched by Python
+        candidate = distinct.to_series().str.extract(pattern)[0].astype("str").iloc[which].set_axis(asked.index)
         found = found.fillna(candidate.mask(candidate.isin(UNKNOWN_ZIP_CODES)).reindex(rows.index))
     return found
