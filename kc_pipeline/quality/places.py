@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from kc_pipeline.catalog.own_rules import LEAST_LOCATED_SHARE, LEAST_ON_PARCEL_SHARE
-from kc_pipeline.membership import among
+from kc_pipeline.membership import among, rows_among
 from kc_pipeline.quality.checks import Finding
 
 _TIED_BY = {"EXACT": {"parcel_key", "equal_address", "point_in_polygon"}, "NEAR": {"near_parcel"}}
@@ -72,7 +72,7 @@ def _tied_by_right_means(attribution: pd.DataFrame) -> np.ndarray:
 
 def _located_findings(events: pd.DataFrame, located: pd.DataFrame) -> list[Finding]:
     keys = ["address", "address_precision"]
-    by_address = pd.MultiIndex.from_frame(events[keys]).isin(pd.MultiIndex.from_frame(located.loc[located["latitude"].notna(), keys]))
+    by_address = rows_among(events, located[located["latitude"].notna()], keys)
     shares = (events["latitude"].notna() | by_address).groupby(events["feed"]).mean()
     low = {feed: share for feed, share in shares.items() if share < LEAST_LOCATED_SHARE.get(str(feed), 0.0)}
     facts: dict[str, int | float | str] = {f"located_share_{feed}": round(float(share), 4) for feed, share in shares.items()}

@@ -13,6 +13,7 @@ from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.drifts import check_drift
 from kc_pipeline.defs.steps.feeds import newest_pulls
 from kc_pipeline.defs.steps.frames import read_frame
+from kc_pipeline.defs.steps.marts import counted_months
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -199,7 +200,8 @@ def _judge_business_risk(platform: Platform, day: date) -> "list[Finding]":
 
     rows, quality = (read_frame(platform, f"marts/{mart}", partitions=[day.isoformat()]) for mart in ("business_risk", "source_quality"))
     places = read_frame(platform, "core/business_parcels", ["business_parcel_id"])["business_parcel_id"]
-    return check_business_risk(rows, places, read_frame(platform, "core/event_attribution", list(_LEDGER)), quality, day)
+    ledger = read_frame(platform, "core/event_attribution", list(_LEDGER), counted_months(platform, day))
+    return check_business_risk(rows, places, ledger, quality, day)
 
 
 def _judge_risk_factors(platform: Platform, day: date) -> "list[Finding]":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from kc_pipeline.catalog.columns import EVENT_FEEDS, covered_column
+from kc_pipeline.catalog.columns import EVENT_FEEDS, WINDOWS_DAYS, covered_column
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.drifts import doubts_about
@@ -93,16 +93,20 @@ def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "tuple[
 
 def count_at_places(platform: Platform, places: "pd.DataFrame", as_of: date) -> "pd.DataFrame":
     """Counts at places, from the months that the longest window before a day reaches into."""
-    from kc_pipeline.catalog.columns import WINDOWS_DAYS
     from kc_pipeline.cluster.counts import LEDGER, count_in_parts
     from kc_pipeline.risk.score import COUNTED_COLUMNS, count_events
 
-    first = f"{as_of - timedelta(days=max(WINDOWS_DAYS)):%Y-%m}"
-    months = sorted(month for month in platform.lake.partitions(LEDGER) if month >= first)
+    months = counted_months(platform, as_of)
     with cluster_of(platform) as client:
         if client is None:
             return count_events(places, read_frame(platform, LEDGER, list(COUNTED_COLUMNS), months), as_of)
         return count_in_parts(work_on(platform, client, [LEDGER], [LEDGER], months), places, as_of)
+
+
+def counted_months(platform: Platform, as_of: date) -> list[str]:
+    """Months of core/event_attribution that the longest window before a day reaches into, in order."""
+    first = f"{as_of - timedelta(days=max(WINDOWS_DAYS)):%Y-%m}"
+    return sorted(month for month in platform.lake.partitions("core/event_attribution") if month >= first)
 
 
 def list_actions(platform: Platform, as_of: date, run_id: str) -> "Commit":
