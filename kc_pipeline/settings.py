@@ -12,6 +12,7 @@ SOURCES = ("sandbox", "live", "replay")
 SANDBOX_PORT = 8765
 SODA_VERSIONS = ("2", "3")
 AUDITORS = ("beside", "here")
+_MOST_PULLS_AT_ONCE = 16
 EXECUTORS = ("in_process", "multiprocess", "docker", "k8s", "dask")
 _LIVE_SOCRATA = "https://data.kcmo.org"
 _LIVE_ARCGIS = "https://mapd.kcmo.org/kcgis/rest/services"
@@ -44,6 +45,7 @@ class Settings:
         executor: where the steps of a run launched by Dagster are carried out, one of EXECUTORS.
         dask_address: Dask scheduler for the heavy steps, 'local' for workers on this machine; None: no cluster.
         auditor: where `kc run` judges tables, one of AUDITORS.
+        pulls_at_once: feeds that `kc run` pulls at the same time.
     """
 
     source: str
@@ -68,6 +70,7 @@ class Settings:
     executor: str = "in_process"
     dask_address: str | None = None
     auditor: str = "beside"
+    pulls_at_once: int = 3
 
     @property
     def raw_dir(self) -> Path:
@@ -134,6 +137,9 @@ def load_settings(environ: Mapping[str, str], source: str | None = None) -> Sett
     auditor = environ.get("KC_AUDITOR", "beside")
     if auditor not in AUDITORS:
         raise ValueError(f"KC_AUDITOR is {auditor!r}; use one of {', '.join(AUDITORS)}")
+    pulls_at_once = environ.get("KC_PULLS_AT_ONCE", "3")
+    if not (pulls_at_once.isascii() and pulls_at_once.isdigit() and 1 <= int(pulls_at_once) <= _MOST_PULLS_AT_ONCE):
+        raise ValueError(f"KC_PULLS_AT_ONCE is {pulls_at_once!r}; use a number from 1 to {_MOST_PULLS_AT_ONCE}")
     return Settings(
         source=source,
         data_dir=data_dir,
@@ -157,4 +163,5 @@ def load_settings(environ: Mapping[str, str], source: str | None = None) -> Sett
         executor=executor,
         dask_address=environ.get("KC_DASK_ADDRESS") or None,
         auditor=auditor,
+        pulls_at_once=int(pulls_at_once),
     )

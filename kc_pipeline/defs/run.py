@@ -9,11 +9,14 @@ from uuid import uuid4
 
 import dagster as dg
 
+from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.alerts import said_of_failure
 from kc_pipeline.defs.auditor import auditing_beside
 from kc_pipeline.defs.automation import month_range_tags
 from kc_pipeline.defs.build import build_defs
 from kc_pipeline.defs.instance import kept_open
+from kc_pipeline.defs.partitions import open_from
+from kc_pipeline.defs.puller import pulling_ahead
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.audits import report_path
 
@@ -57,9 +60,11 @@ def run_once(platform: Platform, as_of: date | Callable[[Platform], date], insta
 
 
 def _run(platform: Platform, as_of: date | Callable[[Platform], date], instance: dg.DagsterInstance) -> RunReport:
-    defs = build_defs(platform=platform)
     open_day = platform.now().date() if callable(as_of) else as_of
-    ingest = execute_quietly(defs.resolve_job_def("ingest"), instance, tags=month_range_tags(open_day))
+    opens = {"event": open_from(open_day), "reference": open_from(platform.now().date())}
+    with pulling_ahead(platform, [(feed, opens[feed.kind]) for feed in FEEDS.values()]) as pulled:
+        defs = build_defs(platform=pulled)
+        ingest = execute_quietly(defs.resolve_job_def("ingest"), instance, tags=month_range_tags(open_day))
     failures, pulls = step_failures(ingest), pulled_parts(ingest)
     failed_checks = blocking_failures(ingest)
     day = as_of(platform) if callable(as_of) else as_of

@@ -7,6 +7,7 @@ import dagster as dg
 from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.defs.metadata import counts_table, note_months, raw_metadata
 from kc_pipeline.defs.partitions import BACKFILL, MONTHS, OPEN, REFRESH, open_from
+from kc_pipeline.defs.puller import refresh
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import feeds
 
@@ -33,21 +34,21 @@ def build_raw_asset(feed: Feed) -> dg.AssetsDefinition:
     )
     def pull(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
         try:
-            refresh = _refresh(context, platform, feed)
+            found = _refresh(context, platform, feed)
         except Exception as error:
             raise _failure(feed, error) from error
         held = feeds.rows_held(platform, feed)
         if is_event:
-            note_months(context, context.asset_key, [part for _, part, _, _ in refresh.pulled], held)
+            note_months(context, context.asset_key, [part for _, part, _, _ in found.pulled], held)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": sum(held.values()),
-                "rows_pulled": sum(rows for _, _, _, rows in refresh.pulled),
-                "pulled_parts": len(refresh.pulled),
-                "unchanged_parts": refresh.unchanged,
-                "rows_at_source": counts_table(refresh.rows_by_data_set, "data set"),
-                "pulled": counts_table({f"{d} {part} ({why})": rows for d, part, why, rows in refresh.pulled}, "part"),
-                "not_configured": ", ".join(refresh.skipped) or "none",
+                "rows_pulled": sum(rows for _, _, _, rows in found.pulled),
+                "pulled_parts": len(found.pulled),
+                "unchanged_parts": found.unchanged,
+                "rows_at_source": counts_table(found.rows_by_data_set, "data set"),
+                "pulled": counts_table({f"{d} {part} ({why})": rows for d, part, why, rows in found.pulled}, "part"),
+                "not_configured": ", ".join(found.skipped) or "none",
             }
         )
 
@@ -57,10 +58,10 @@ def build_raw_asset(feed: Feed) -> dg.AssetsDefinition:
 def _refresh(context: dg.AssetExecutionContext, platform: Platform, feed: Feed) -> "FeedRefresh":
     """Pull what the run is for; a retry of a backfill goes on with what is missing."""
     if feed.kind != "event":
-        return feeds.refresh_raw(platform, feed, open_from(platform.now().date()))
+        return refresh(platform, feed, open_from(platform.now().date()))
     asked, wanted = sorted(context.partition_keys), context.run.tags.get(REFRESH)
     if wanted == OPEN:
-        return feeds.refresh_raw(platform, feed, asked[0])
+        return refresh(platform, feed, asked[0])
     goes_on = wanted == BACKFILL or context.run.parent_run_id is not None
     return feeds.refresh_months(platform, feed, asked[0], asked[-1], reads_again=not goes_on)
 
