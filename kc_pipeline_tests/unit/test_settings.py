@@ -65,3 +65,10 @@ def test_every_variable_that_is_read_is_documented() -> None:
     read = set(re.findall(r"KC_[A-Z_]+[A-Z]", Path(settings_module.__file__).read_text(encoding="utf-8")))
     assert len(read) > 15
     assert read <= set(re.findall(r"KC_[A-Z_]+[A-Z]", (project / "docs" / "settings.md").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("number", ["0", "17", "many", "²", "-1", ""])
+def test_how_many_pulls_run_at_once_is_a_small_number(number: str) -> None:
+    with pytest.raises(ValueError, match=r"KC_PULLS_AT_ONCE is .*from 1 to 16"):
+        load_settings({"KC_PULLS_AT_ONCE": number})
+    assert load_settings({"KC_PULLS_AT_ONCE": "5"}).pulls_at_once == 5
