@@ -198,6 +198,7 @@ _TABLES = (
         "kept/loose_points", "one point and address of exact events that neither parcel key nor address ties to a place",
         ("longitude", "latitude", "address"), ("longitude", "latitude", "address", "event_count"),
     ),
+    Table("kept/attribution_counts", "one month of the ledger as its laws were counted", ("month",), ("month", "state_sha256", "facts")),
     Table(
         "kept/district_parcels", "one council district or patrol division, and how many parcels lie in it", ("district_kind", "district_name"),
         ("district_kind", "district_name", "parcel_count"),

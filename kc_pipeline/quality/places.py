@@ -1,5 +1,9 @@
 """Laws that the core tables must obey: nothing lost between events and places, nothing claimed beyond what is known."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -27,13 +31,38 @@ def check_businesses(businesses: pd.DataFrame, parcels: pd.DataFrame) -> list[Fi
     ]  # fmt: skip
 
 
-def check_attribution(attribution: pd.DataFrame, events: pd.DataFrame, located: pd.DataFrame) -> list[Finding]:
-    """Whether every event is shared out once and whole, and no tie claims more than its source knows.
+@dataclass(frozen=True)
+class AttributionCounts:
+    """What was found of the attribution of some months.
+
+    Attributes:
+        numbers: 'events' (distinct, of the clean tables), 'shared' (distinct events of the ledger), 'off' (those whose shares do not
+            sum to one), 'missing' (events that the ledger lacks), 'unknown' (events of the ledger that no clean table has), 'tied'
+            (shares that are tied to one place), 'upgraded' (those of them that claim more than their source knows), and for each
+            feed 'of:FEED' (rows) and 'located:FEED' (those with a position).
+        samples: keys of some that are wrong, by what is wrong.
+    """
+
+    numbers: Mapping[str, int]
+    samples: Mapping[str, str]
+
+
+def added_up(found: Iterable[AttributionCounts]) -> AttributionCounts:
+    """What was found of all months together."""
+    numbers: Counter[str] = Counter()
+    samples: dict[str, str] = {}
+    for one in found:
+        numbers.update(one.numbers)
+        samples = {**one.samples, **samples}
+    return AttributionCounts(numbers, samples)
+
+
+def count_attribution(attribution: pd.DataFrame, events: pd.DataFrame) -> AttributionCounts:
+    """How many events of some months are shared out once and whole, and how many ties claim more than their source knows.
 
     Args:
         attribution: rows of core/event_attribution.
-        events: clean events of all feeds: event_id, feed, address, address_precision, latitude.
-        located: rows of core/located_addresses.
+        events: clean events of all feeds in the same months: event_id, feed, address_precision and is_located, see `are_located`.
     """
     codes, ids = pd.factorize(pd.concat([events["event_id"], attribution["event_id"]], ignore_index=True))
     of_event, of_share = codes[: len(events)], codes[len(events) :]
@@ -42,23 +71,40 @@ def check_attribution(attribution: pd.DataFrame, events: pd.DataFrame, located: 
     is_exact[of_event[events["address_precision"].eq("exact").to_numpy()]] = True
     total = np.bincount(of_share, attribution["weight"].to_numpy(float), minlength=len(ids))
     off = ids[is_shared & (np.abs(total - 1) > _ROUNDING)]
-    missing, strange = ids[is_known & ~is_shared], ids[is_shared & ~is_known]
+    missing, unknown = ids[is_known & ~is_shared], ids[is_shared & ~is_known]
     tied = attribution["precision"].isin(_TIED_BY).to_numpy()
     upgraded = tied & ((is_known & ~is_exact)[of_share] | ~_tied_by_right_means(attribution))
+    wrong = {"off": off, "missing": missing, "unknown": unknown, "upgraded": attribution.loc[upgraded, "event_id"]}
+    numbers = {"events": int(is_known.sum()), "shared": int(is_shared.sum()), "tied": int(tied.sum())}
+    numbers |= {name: len(keys) for name, keys in wrong.items()}
+    for feed, count, located in events["is_located"].groupby(events["feed"]).agg(["size", "sum"]).itertuples():
+        numbers |= {f"of:{feed}": int(count), f"located:{feed}": int(located)}
+    return AttributionCounts(numbers, {name: _sample(keys) for name, keys in wrong.items() if len(keys)})
+
+
+def check_attribution(found: AttributionCounts) -> list[Finding]:
+    """Whether every event is shared out once and whole, and no tie claims more than its source knows.
+
+    Args:
+        found: what was counted of all months.
+    """
+    count, samples = Counter(found.numbers), found.samples
+    feeds = [name.removeprefix("of:") for name in sorted(count) if name.startswith("of:")]
+    shares = {feed: count[f"located:{feed}"] / count[f"of:{feed}"] for feed in feeds}
+    low = [feed for feed, share in shares.items() if share < LEAST_LOCATED_SHARE.get(feed, 0.0)]
+    facts: dict[str, int | float | str] = {f"located_share_{feed}": round(share, 4) for feed, share in shares.items()}
+    strange = ", ".join(samples[name] for name in ("missing", "unknown") if name in samples)
     return [
-        Finding("shares_sum_to_one", not len(off), {"events": int(is_shared.sum()), "off": len(off), "sample": _sample(off)}),
+        Finding("shares_sum_to_one", not count["off"], {"events": count["shared"], "off": count["off"], "sample": samples.get("off", "")}),
         Finding(
-            "every_event_is_attributed", not len(missing) and not len(strange),
-            {
-                "events": int(is_known.sum()), "missing": len(missing), "unknown": len(strange),
-                "sample": _sample(missing.append(strange)),
-            },
+            "every_event_is_attributed", not count["missing"] and not count["unknown"],
+            {"events": count["events"], "missing": count["missing"], "unknown": count["unknown"], "sample": strange},
         ),
         Finding(
-            "precision_is_not_upgraded", not upgraded.any(),
-            {"tied": int(tied.sum()), "upgraded": int(upgraded.sum()), "sample": _sample(attribution.loc[upgraded, "event_id"])},
+            "precision_is_not_upgraded", not count["upgraded"],
+            {"tied": count["tied"], "upgraded": count["upgraded"], "sample": samples.get("upgraded", "")},
         ),
-        *_located_findings(events, located),
+        Finding("enough_events_are_located", not low, facts | {"below_their_minimum": ", ".join(low) or "none"}),
     ]  # fmt: skip
 
 
@@ -70,13 +116,14 @@ def _tied_by_right_means(attribution: pd.DataFrame) -> np.ndarray:
     return right
 
 
-def _located_findings(events: pd.DataFrame, located: pd.DataFrame) -> list[Finding]:
-    keys = ["address", "address_precision"]
-    by_address = rows_among(events, located[located["latitude"].notna()], keys)
-    shares = (events["latitude"].notna() | by_address).groupby(events["feed"]).mean()
-    low = {feed: share for feed, share in shares.items() if share < LEAST_LOCATED_SHARE.get(str(feed), 0.0)}
-    facts: dict[str, int | float | str] = {f"located_share_{feed}": round(float(share), 4) for feed, share in shares.items()}
-    return [Finding("enough_events_are_located", not low, facts | {"below_their_minimum": ", ".join(map(str, low)) or "none"})]
+def are_located(events: pd.DataFrame, located: pd.DataFrame) -> pd.Series:
+    """Whether events have a position, of their own or of their address.
+
+    Args:
+        events: address, address_precision, latitude.
+        located: rows of core/located_addresses.
+    """
+    return events["latitude"].notna() | rows_among(events, located[located["latitude"].notna()], ["address", "address_precision"])
 
 
 def _sample(keys: "pd.Series | pd.Index") -> str:

@@ -13,7 +13,7 @@ from kc_runs import copied, platform
 
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps import attribution, places, public_counts, risk, unchanged
+from kc_pipeline.defs.steps import attribution, audits, places, public_counts, risk, unchanged
 from kc_pipeline.defs.steps.event_changes import changes_since
 from kc_pipeline.places import attribution as places_attribution
 from kc_pipeline.places.attribution import MOST_ADDRESSES_AT_A_POINT
@@ -230,3 +230,27 @@ def test_public_counts_follow_the_events_that_changed(at: Platform, monkeypatch:
     after = counts()
     shutil.rmtree(at.lake.path(COUNTS))
     assert after.equals(counts())
+
+
+def test_only_months_that_changed_are_judged_and_a_broken_one_fails(at: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    laws = ("shares_sum_to_one", "every_event_is_attributed", "precision_is_not_upgraded")
+    attribution.attribute_events(at)
+
+    def judged() -> dict[str, bool]:
+        findings = {finding.law: finding.passed for finding in audits.audit_table(at, LEDGER)}
+        return {law: findings[law] for law in laws}
+
+    assert all(judged().values())
+    month = months(at, LEDGER)[-2]
+    rows = at.lake.read(LEDGER, partitions=[month])
+    halved = pc.divide(rows["weight"], 2)
+    place = rows.schema.get_field_index("weight")
+    at.lake.write(LEDGER, rows.set_column(place, rows.schema.field(place), halved), partitions=[month])
+    rewrite(at, months(at, DUMPING)[0], lambda rows: rows.assign(event_id=rows["event_id"] + "X"))
+    counted: list[str] = []
+    whole = audits._count_attribution
+    monkeypatch.setattr(audits, "_count_attribution", lambda at, months: counted.extend(months) or whole(at, months))
+    assert judged() == {**dict.fromkeys(laws, False), "precision_is_not_upgraded": True}
+    assert counted == [months(at, DUMPING)[0], month]
+    assert judged() == {**dict.fromkeys(laws, False), "precision_is_not_upgraded": True}
+    assert len(counted) == 2

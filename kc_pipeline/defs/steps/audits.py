@@ -1,6 +1,6 @@
 """Whether the tables are right: the rules of catalog/rules.py on the rows of the lake, and what was found, kept in quality/audit."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,15 +10,18 @@ from kc_pipeline.catalog.own_rules import REGISTER_FLOORS
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.steps.attribution import located_by
 from kc_pipeline.defs.steps.drifts import check_drift
+from kc_pipeline.defs.steps.event_changes import CLEAN_EVENTS
 from kc_pipeline.defs.steps.feeds import newest_pulls
-from kc_pipeline.defs.steps.frames import read_frame
+from kc_pipeline.defs.steps.frames import read_frame, write_table
 from kc_pipeline.defs.steps.marts import counted_months
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from kc_pipeline.quality.checks import Finding
+    from kc_pipeline.quality.places import AttributionCounts
 
 PARTS_AT_ONCE = 24
 _LEDGER = ("feed", "business_parcel_id", "report_date", "available_date", "precision", "weight", "exclusion_reason")
@@ -179,14 +182,45 @@ def _judge_businesses(platform: Platform) -> "list[Finding]":
 
 
 def _judge_attribution(platform: Platform) -> "list[Finding]":
+    """The laws of the ledger; a month that is as it was, and whose events are, is not counted again."""
+    import json
+    from dataclasses import asdict
+
     import pandas as pd
 
-    from kc_pipeline.quality.places import check_attribution
+    from kc_pipeline.quality.places import AttributionCounts, added_up, check_attribution
 
-    columns = ["event_id", "feed", "address", "address_precision", "latitude"]
-    events = pd.concat([read_frame(platform, f"clean/{feed}", columns) for feed in EVENT_FEEDS], ignore_index=True)
-    ledger = read_frame(platform, "core/event_attribution", ["event_id", "business_parcel_id", "attribution_method", "precision", "weight"])
-    return check_attribution(ledger, events, read_frame(platform, "core/located_addresses", ["address", "address_precision", "latitude"]))
+    lake, kept = platform.lake, "kept/attribution_counts"
+    parts = {table: lake.states(table) for table in ("core/event_attribution", *CLEAN_EVENTS)}
+    same = {"located_by": json.dumps(located_by(platform))}
+    months = set().union(*parts.values())
+    states = {month: _state_of({**same, **{table: of.get(month, "") for table, of in parts.items()}}) for month in months}
+    known = read_frame(platform, kept)
+    held = known[known["state_sha256"].eq(known["month"].map(states))]
+    fresh = sorted(months - set(held["month"]))
+    counted = [
+        (month, states[month], json.dumps(asdict(counts), sort_keys=True))
+        for start in range(0, len(fresh), PARTS_AT_ONCE)
+        for month, counts in _count_attribution(platform, fresh[start : start + PARTS_AT_ONCE])
+    ]
+    everything = pd.concat([held, pd.DataFrame(counted, columns=["month", "state_sha256", "facts"])], ignore_index=True)
+    write_table(platform, kept, everything, parts)
+    return check_attribution(added_up(AttributionCounts(**json.loads(facts)) for facts in everything["facts"]))
+
+
+def _count_attribution(platform: Platform, months: list[str]) -> "Iterator[tuple[str, AttributionCounts]]":
+    import pandas as pd
+
+    from kc_pipeline.quality.places import are_located, count_attribution
+
+    columns = ["event_id", "feed", "month", "address", "address_precision", "latitude"]
+    events = pd.concat([read_frame(platform, table, columns, months) for table in CLEAN_EVENTS], ignore_index=True)
+    located = read_frame(platform, "core/located_addresses", ["address", "address_precision", "latitude"])
+    events = events.assign(is_located=are_located(events, located))
+    columns = ["event_id", "month", "business_parcel_id", "attribution_method", "precision", "weight"]
+    ledger = read_frame(platform, "core/event_attribution", columns, months)
+    for month in months:
+        yield month, count_attribution(ledger[ledger["month"] == month], events[events["month"] == month])
 
 
 def _judge_source_quality(platform: Platform, day: date) -> "list[Finding]":

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from kc_pipeline.quality.checks import Finding
-from kc_pipeline.quality.places import check_attribution, check_businesses
+from kc_pipeline.quality.places import added_up, are_located, check_attribution, check_businesses, count_attribution
 
 EVENTS = pd.DataFrame(
     {
@@ -24,6 +24,10 @@ LEDGER = pd.DataFrame(
 )
 
 
+def check(ledger: pd.DataFrame, events: pd.DataFrame) -> list[Finding]:
+    return check_attribution(count_attribution(ledger, events.assign(is_located=are_located(events, LOCATED))))
+
+
 def by_law(findings: list[Finding]) -> dict[str, Finding]:
     return {finding.law: finding for finding in findings}
 
@@ -40,7 +44,7 @@ def changed(row: int, **values: object) -> pd.DataFrame:
 
 
 def test_a_ledger_that_keeps_every_event_whole_passes_but_tells_that_few_are_located() -> None:
-    findings = by_law(check_attribution(LEDGER, EVENTS, LOCATED))
+    findings = by_law(check(LEDGER, EVENTS))
     assert {law for law, finding in findings.items() if not finding.passed} == {"enough_events_are_located"}
     assert findings["enough_events_are_located"].facts["located_share_police_reports"] == pytest.approx(0.6667)
 
@@ -57,16 +61,22 @@ def test_a_ledger_that_keeps_every_event_whole_passes_but_tells_that_few_are_loc
     ],
 )
 def test_a_ledger_that_breaks_a_law_is_stopped(ledger: pd.DataFrame, law: str) -> None:
-    found = by_law(check_attribution(ledger, EVENTS, LOCATED))[law]
+    found = by_law(check(ledger, EVENTS))[law]
     assert not found.passed
     assert found.facts["sample"]
 
 
 def test_an_event_that_one_source_knows_exactly_may_be_tied_exactly() -> None:
     twice = pd.concat([EVENTS, EVENTS.iloc[1:2].assign(address_precision="exact")])
-    assert "precision_is_not_upgraded" not in failed(
-        check_attribution(changed(1, precision="EXACT", attribution_method="parcel_key"), twice, LOCATED)
-    )
+    assert "precision_is_not_upgraded" not in failed(check(changed(1, precision="EXACT", attribution_method="parcel_key"), twice))
+
+
+def test_what_months_say_adds_up_to_what_all_of_them_say() -> None:
+    events = EVENTS.assign(is_located=are_located(EVENTS, LOCATED))
+    wrong = changed(2, weight=0.5)
+    months = [count_attribution(wrong[wrong["event_id"].isin(ids)], events[events["event_id"].isin(ids)]) for ids in (["a"], ["b"], ["c"])]
+    assert check_attribution(added_up(months)) == check(wrong, EVENTS)
+    assert check_attribution(added_up([]))[0].passed
 
 
 def test_businesses_stand_on_parcels_that_exist_and_most_on_one() -> None:
