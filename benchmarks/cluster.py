@@ -193,7 +193,7 @@ def compare(data: Path, sizes: list[int], workers: int, as_of: date) -> None:
 def in_a_process_anew(step: str, data: Path, workers: int, as_of: date) -> Result:
     """The same, with nothing kept of a measurement of attribution before."""
     if step == "attribution":
-        for table in (counts.LEDGER, "kept/locations"):
+        for table in (counts.LEDGER, "kept/locations", "kept/loose_points"):
             shutil.rmtree(stores(data).lake.path(table), ignore_errors=True)
     return in_a_process(step, data, workers, as_of)
 

@@ -157,7 +157,7 @@ def ten_years(suite: Suite) -> None:
         suite.once(suite.command("ours", "backfill", inputs.decade, out["ours"]))
 
     def ours() -> Run:
-        for made in ("core/event_attribution", "core/factor_observations", "marts"):
+        for made in ("core/event_attribution", "core/factor_observations", "marts", "kept"):
             shutil.rmtree(lake / made, ignore_errors=True)
         return suite.once(suite.command("ours", "decade", inputs.decade, out["ours"]))
 
