@@ -53,7 +53,7 @@ def test_attribution_in_parts_gives_the_ledger(finished_run: tuple[Path, str], c
     at = platform(finished_run[0])
     work = Work.cut(client, at.settings.lake_dir, (*EVENT_TABLES, *REGISTERS), EVENT_TABLES, most_rows=1_000)
     assert len(work.parts) > 4
-    made = list(attribute_in_parts(work, crowded_points(loose_points_in_parts(work)), standings_elsewhere(work)))
+    made = list(attribute_in_parts(work, crowded_points(loose_points_in_parts(work).to_pandas()), standings_elsewhere(work)))
     assert [months for months, _ in made] == work.parts
     schema = to_arrow(TABLES[LEDGER])
     rows = pa.concat_tables(pa.Table.from_pandas(rows, schema=schema, preserve_index=False) for _, rows in made)
@@ -88,7 +88,7 @@ def test_points_and_events_of_several_parts_are_judged_over_all_of_them(
 
     monkeypatch.setattr(parts, "PART_ROWS", 1)
     work = Work.cut(client, at.settings.lake_dir, (*EVENT_TABLES, *REGISTERS), EVENT_TABLES)
-    assert len(crowded_points(loose_points_in_parts(work))) == 1
+    assert len(crowded_points(loose_points_in_parts(work).to_pandas())) == 1
     assert len(range(12)) > MOST_ADDRESSES_AT_A_POINT > len(range(6))
     assert standings_elsewhere(work).values.tolist() == [[twice["event_id"].iloc[0], earlier]]
     shutil.rmtree(at.lake.path(LEDGER))
