@@ -687,6 +687,7 @@ _ALL = (
 )
 
 EVENT_FEEDS = ("police_reports", "calls_911", "health_inspections", "streetlight_outages", "dumping_complaints")
+EVENT_TABLES = tuple(f"clean/{feed}" for feed in EVENT_FEEDS)
 WINDOWS_DAYS = (90, 365)
 LARGEST_SMALL_COUNT = 10  # counts of people's misfortunes from 1 to this are not shown to the public
 

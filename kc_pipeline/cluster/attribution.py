@@ -15,28 +15,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.columns import EVENT_FEEDS, EVENT_TABLES
 from kc_pipeline.cluster.parts import Months, PinnedLake, Work
 from kc_pipeline.places.attribution import attribute_events, attribution_columns, distinct_events, tied_by_name
 from kc_pipeline.places.locations import Locations
 
-EVENT_TABLES = tuple(f"clean/{feed}" for feed in EVENT_FEEDS)
 # The tables that say where places are, in the order in which `places.attribution.attribute_events` takes them, and what is read of each.
 REGISTERS = {
     "core/located_addresses": [
-        "address",
-        "address_precision",
-        "found_kind",
-        "found_key",
-        "name_match",
-        "address_kind",
-        "block_key",
-        "parcel_id",
+        "address", "address_precision", "found_kind", "found_key", "name_match", "address_kind", "block_key", "parcel_id",
     ],
     "core/business_parcels": ["business_parcel_id"],
     "clean/parcels": ["parcel_id", "geometry"],
     "core/block_places": ["place_id", "block_key", "placed_by", "parcel_id"],
-}
+}  # fmt: skip
 # Those that say whether key or address name a place, and what is read of each.
 NAMES = {"core/located_addresses": ["address", "address_precision", "found_kind", "name_match"], "clean/parcels": ["parcel_id"]}
 _POINT, _ADDRESS, _STANDING = ["longitude", "latitude"], ["address", "address_precision"], ["event_id", "month"]
@@ -91,7 +83,7 @@ def attribute_in_parts(
 
     Args:
         work: on EVENT_TABLES and REGISTERS, in all months.
-        crowded: what `crowded_in_parts` says of the same.
+        crowded: what `places.attribution.crowded_points` says of their loose points.
         elsewhere: what `standings_elsewhere` says of the same.
         parts: months to attribute; None: all.
     """

@@ -187,6 +187,19 @@ class Lake:
             files[""] = []
         return {part: hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest() for part, names in files.items()}
 
+    def stamp(self, table: str, version: int | None = None) -> list[int | str | None]:
+        """Version of a table, None before the first, and a digest of its files; it survives JSON.
+
+        A table that was deleted and made anew counts its versions from 0 again, but never has the same stamp.
+
+        Args:
+            table: name in the catalogue.
+            version: an older Delta version; None: the newest.
+        """
+        version = self.version(table) if version is None else version
+        states = {} if version is None else self.states(table, version)
+        return [version, hashlib.sha256(repr(sorted(states.items())).encode()).hexdigest()]
+
     def stored_schema(self, table: str) -> pa.Schema | None:
         """Columns and types as they are stored, whatever the contract says; None before the first write."""
         opened = self._open(table)

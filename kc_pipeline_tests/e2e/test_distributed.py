@@ -12,11 +12,12 @@ import pyarrow as pa
 import pytest
 from kc_runs import SCALE, fingerprint, kc, platform
 
+from kc_pipeline.catalog.columns import EVENT_TABLES
 from kc_pipeline.catalog.geography import BLOCK_M
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.cluster import counts, parts
-from kc_pipeline.cluster.attribution import EVENT_TABLES, REGISTERS, attribute_in_parts, loose_points_in_parts, standings_elsewhere
+from kc_pipeline.cluster.attribution import REGISTERS, attribute_in_parts, loose_points_in_parts, standings_elsewhere
 from kc_pipeline.cluster.parts import PinnedLake, Work, connected
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import attribution

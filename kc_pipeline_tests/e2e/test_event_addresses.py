@@ -7,10 +7,11 @@ import pyarrow.compute as pc
 import pytest
 from kc_runs import platform
 
+from kc_pipeline.catalog.columns import EVENT_TABLES
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.cluster import attribution
-from kc_pipeline.cluster.attribution import EVENT_TABLES, REGISTERS, addresses_in_parts, loose_points_in_parts
+from kc_pipeline.cluster.attribution import REGISTERS, addresses_in_parts, loose_points_in_parts
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.event_addresses import read_event_addresses, read_loose_points
 from kc_pipeline.defs.steps.parts import work_on

@@ -14,7 +14,7 @@ from kc_runs import copied, platform
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import attribution, audits, places, public_counts, risk, unchanged
-from kc_pipeline.defs.steps.event_changes import changes_since
+from kc_pipeline.defs.steps.event_changes import changes_since, event_stamps
 from kc_pipeline.places import attribution as places_attribution
 from kc_pipeline.places.attribution import MOST_ADDRESSES_AT_A_POINT
 from kc_pipeline.store.lake import Commit, canonical_rows
@@ -133,6 +133,19 @@ def test_months_are_attributed_whole_where_what_they_were_cannot_be_read(at: Pla
     assert changes_since(at, at.lake.making_of(LEDGER)["events"]) is None
     assert attribution.attribute_events(at).changed == (month,)
     assert reattribute(at) == ()
+
+
+def test_a_table_that_was_deleted_and_made_anew_is_compared_with_nothing(at: Platform) -> None:
+    stamps = event_stamps(at)
+    assert changes_since(at, stamps) == changes_since(at, stamps)
+    rows = at.lake.read(DUMPING)
+    shutil.rmtree(at.lake.path(DUMPING))
+    anew = platform(at.settings.data_dir.parent)
+    for count in (*range(1, int(str(stamps[DUMPING][0])) + 2), rows.num_rows):
+        anew.lake.write(DUMPING, rows.slice(0, count), partitions=sorted(set(rows["month"].to_pylist())))
+    assert anew.lake.stamp(DUMPING)[0] > stamps[DUMPING][0]
+    assert changes_since(anew, stamps) is None
+    assert changes_since(anew, event_stamps(anew)) is not None
 
 
 def test_a_point_that_becomes_crowded_unties_events_of_other_months(at: Platform) -> None:

@@ -7,10 +7,10 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.columns import EVENT_FEEDS, EVENT_TABLES
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.event_addresses import read_event_addresses, read_loose_points
-from kc_pipeline.defs.steps.event_changes import CLEAN_EVENTS, changes_since
+from kc_pipeline.defs.steps.event_changes import changes_since, event_stamps
 from kc_pipeline.defs.steps.frames import as_rows, read_frame, write_table
 from kc_pipeline.defs.steps.parts import cluster_of, work_on
 from kc_pipeline.defs.steps.unchanged import code_digest, remembering_addresses, unless_unchanged
@@ -27,8 +27,8 @@ _PLACES = ("clean/parcels", "core/block_places")
 _LEDGER, _ADDRESSES = "core/event_attribution", "core/located_addresses"
 # About a gigabyte of memory.
 _EVENTS_AT_ONCE = 1_000_000
-LOCATION_INPUTS = (*CLEAN_EVENTS, "core/gazetteer")
-ATTRIBUTION_INPUTS = (*CLEAN_EVENTS, _ADDRESSES, _BUSINESS_PLACES, *_PLACES)
+LOCATION_INPUTS = (*EVENT_TABLES, "core/gazetteer")
+ATTRIBUTION_INPUTS = (*EVENT_TABLES, _ADDRESSES, _BUSINESS_PLACES, *_PLACES)
 
 
 @unless_unchanged([_ADDRESSES], LOCATION_INPUTS)
@@ -64,7 +64,7 @@ def attribute_events(platform: Platform) -> "Commit":
         "code": code_digest(),
         "places": {**lake.versions(_PLACES), _ADDRESSES: located_by(platform), _BUSINESS_PLACES: _digest_of_ids(platform, before)},
         "business_places_version": lake.version(_BUSINESS_PLACES),
-        "events": lake.versions(CLEAN_EVENTS),
+        "events": event_stamps(platform),
     }
     is_known = None not in made_of["places"].values() and lake.is_whole(_LEDGER)
     if is_known and made_of == {name: before.get(name) for name in made_of}:
@@ -72,7 +72,7 @@ def attribute_events(platform: Platform) -> "Commit":
     is_of_this = is_known and all(before.get(name) == made_of[name] for name in ("code", "places"))
     with cluster_of(platform) as client:
         everything = _all_months(platform)
-        work = work_on(platform, client, ATTRIBUTION_INPUTS, CLEAN_EVENTS, everything)
+        work = work_on(platform, client, ATTRIBUTION_INPUTS, EVENT_TABLES, everything)
         crowded = crowded_points(read_loose_points(platform, client, made_of["places"][_ADDRESSES]))
         made_of["crowded"] = sorted(list(point) for point in crowded)
         changes = changes_since(platform, before["events"]) if is_of_this else None
@@ -95,7 +95,7 @@ def _digest_of_ids(platform: Platform, before: Mapping[str, Any]) -> str | None:
 
 
 def _all_months(platform: Platform) -> set[str]:
-    return {month for table in (*CLEAN_EVENTS, _LEDGER) for month in platform.lake.partitions(table)}
+    return {month for table in (*EVENT_TABLES, _LEDGER) for month in platform.lake.partitions(table)}
 
 
 def _turned_months(work: "Work", before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
@@ -137,7 +137,7 @@ def _attribute_here(platform: Platform, months: set[str], changes: "EventChanges
         rows = rows if kept is None else pa.concat_tables([kept, rows], promote_options="permissive")
         commits.append(lake.write(_LEDGER, rows, partitions=sorted(part), made_from=lake.versions(ATTRIBUTION_INPUTS)))
 
-    for part in parts_of([lake.row_counts(table) for table in CLEAN_EVENTS], months, _EVENTS_AT_ONCE) if months else ():
+    for part in parts_of([lake.row_counts(table) for table in EVENT_TABLES], months, _EVENTS_AT_ONCE) if months else ():
         write([read_frame(platform, f"clean/{feed}", attribution_columns(feed), list(part)) for feed in EVENT_FEEDS], part)
     others = sorted(changes.months() - months) if changes else []
     if changes and others:

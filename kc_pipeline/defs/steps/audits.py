@@ -5,14 +5,13 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.columns import EVENT_FEEDS, EVENT_TABLES
 from kc_pipeline.catalog.own_rules import REGISTER_FLOORS
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.attribution import located_by
 from kc_pipeline.defs.steps.drifts import check_drift
-from kc_pipeline.defs.steps.event_changes import CLEAN_EVENTS
 from kc_pipeline.defs.steps.feeds import newest_pulls
 from kc_pipeline.defs.steps.frames import read_frame, write_table
 from kc_pipeline.defs.steps.marts import counted_months
@@ -191,7 +190,7 @@ def _judge_attribution(platform: Platform) -> "list[Finding]":
     from kc_pipeline.quality.places import AttributionCounts, added_up, check_attribution
 
     lake, kept = platform.lake, "kept/attribution_counts"
-    parts = {table: lake.states(table) for table in ("core/event_attribution", *CLEAN_EVENTS)}
+    parts = {table: lake.states(table) for table in ("core/event_attribution", *EVENT_TABLES)}
     same = {"located_by": json.dumps(located_by(platform))}
     months = set().union(*parts.values())
     states = {month: _state_of({**same, **{table: of.get(month, "") for table, of in parts.items()}}) for month in months}
@@ -214,7 +213,7 @@ def _count_attribution(platform: Platform, months: list[str]) -> "Iterator[tuple
     from kc_pipeline.quality.places import are_located, count_attribution
 
     columns = ["event_id", "feed", "month", "address", "address_precision", "latitude"]
-    events = pd.concat([read_frame(platform, table, columns, months) for table in CLEAN_EVENTS], ignore_index=True)
+    events = pd.concat([read_frame(platform, table, columns, months) for table in EVENT_TABLES], ignore_index=True)
     located = read_frame(platform, "core/located_addresses", ["address", "address_precision", "latitude"])
     events = events.assign(is_located=are_located(events, located))
     columns = ["event_id", "month", "business_parcel_id", "attribution_method", "precision", "weight"]

@@ -8,8 +8,9 @@ a day counts the events that changed.
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from kc_pipeline.catalog.columns import EVENT_TABLES
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps.event_changes import CLEAN_EVENTS, EventChanges, changes_since
+from kc_pipeline.defs.steps.event_changes import EventChanges, changes_since, event_stamps
 from kc_pipeline.defs.steps.frames import read_frame
 from kc_pipeline.defs.steps.parts import work_on
 from kc_pipeline.defs.steps.unchanged import code_digest
@@ -25,7 +26,7 @@ def read_event_addresses(platform: Platform) -> "pd.DataFrame":
     from kc_pipeline.cluster import attribution
 
     def of_all() -> "pa.Table":
-        return attribution.addresses_in_parts(work_on(platform, None, CLEAN_EVENTS, CLEAN_EVENTS))
+        return attribution.addresses_in_parts(work_on(platform, None, EVENT_TABLES, EVENT_TABLES))
 
     return _kept(platform, "kept/event_addresses", of_all, attribution.count_addresses, {})
 
@@ -41,7 +42,7 @@ def read_loose_points(platform: Platform, client: "Client | None", located_by: o
     from kc_pipeline.cluster import attribution
 
     def of_all() -> "pa.Table":
-        return attribution.loose_points_in_parts(work_on(platform, client, (*CLEAN_EVENTS, *attribution.NAMES), CLEAN_EVENTS))
+        return attribution.loose_points_in_parts(work_on(platform, client, (*EVENT_TABLES, *attribution.NAMES), EVENT_TABLES))
 
     def of_some(rows: "pa.Table") -> "pa.Table":
         return attribution.count_loose_points(rows, *(read_frame(platform, table, columns) for table, columns in attribution.NAMES.items()))
@@ -64,13 +65,13 @@ def _kept(
     """
     lake = platform.lake
     before = lake.making_of(table) if lake.is_whole(table) else {}
-    rest, versions = {"code": code_digest(), **more}, lake.versions(CLEAN_EVENTS)
+    rest, events = {"code": code_digest(), **more}, event_stamps(platform)
     is_of_this = before.get("rest") == rest
-    if not is_of_this or before["versions"] != versions:
-        changes = changes_since(platform, before["versions"]) if is_of_this else None
+    if not is_of_this or before["events"] != events:
+        changes = changes_since(platform, before["events"]) if is_of_this else None
         rows = of_all() if changes is None else _counted_on(lake.read(table), changes, of_some)
-        lake.write(table, rows, made_from=versions)
-        lake.note_making(table, {"rest": rest, "versions": versions})
+        lake.write(table, rows, made_from=lake.versions(EVENT_TABLES))
+        lake.note_making(table, {"rest": rest, "events": events})
     return lake.read(table).to_pandas()
 
 

@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.columns import EVENT_TABLES
 from kc_pipeline.defs.resources import Platform
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-CLEAN_EVENTS = tuple(f"clean/{feed}" for feed in EVENT_FEEDS)
 
 
 @dataclass(frozen=True)
@@ -32,39 +30,40 @@ class EventChanges:
         return {*self.gone["month"].unique().to_pylist(), *self.come["month"].unique().to_pylist()}
 
 
-def changes_since(platform: Platform, versions: Mapping[str, int | None]) -> EventChanges | None:
-    """What changed since some versions of the clean tables of events.
+def event_stamps(platform: Platform) -> dict[str, list[int | str | None]]:
+    """Stamp of each clean table of events as it is now; see `Lake.stamp`."""
+    return {table: platform.lake.stamp(table) for table in EVENT_TABLES}
 
-    Args:
-        platform: what to work on.
-        versions: version of each of CLEAN_EVENTS; None for one that had never been written.
+
+def changes_since(platform: Platform, stamps: Mapping[str, list[int | str | None]]) -> EventChanges | None:
+    """What changed since the clean tables of events had some stamps.
 
     Returns:
         None where that cannot be told: files of those versions are lost, or an event stands in several rows.
     """
-    now = platform.lake.versions(CLEAN_EVENTS)
-    return _changes(platform.settings.lake_dir, tuple(versions.items()), tuple(now.items()))
+    then, now = (tuple((table, *of[table]) for table in EVENT_TABLES) for of in (stamps, event_stamps(platform)))
+    return _changes(platform.settings.lake_dir, then, now)
 
 
 @lru_cache(maxsize=2)  # several steps of a run ask since the same day
-def _changes(root: Path, versions: tuple[tuple[str, int | None], ...], now: tuple[tuple[str, int | None], ...]) -> EventChanges | None:
+def _changes(root: Path, then: tuple[tuple[Any, ...], ...], now: tuple[tuple[Any, ...], ...]) -> EventChanges | None:
     import pyarrow as pa
     from deltalake.exceptions import DeltaError
 
     from kc_pipeline.places.attribution import attribution_columns
     from kc_pipeline.store.lake import Lake
 
-    lake, then, gone, come = Lake(root), dict(versions), [], []
-    for table, version in now:
+    lake, gone, come = Lake(root), [], []
+    for (table, since, digest), (_, version, _) in zip(then, now, strict=True):
         columns = attribution_columns(table.partition("/")[2])
-        if then[table] == version:
-            continue
         try:
-            before, after = ({} if v is None else lake.states(table, v) for v in (then[table], version))
+            if since is not None and lake.stamp(table, since) != [since, digest]:
+                return None
+            before, after = ({} if v is None else lake.states(table, v) for v in (since, version))
             months = sorted(month for month in before.keys() | after.keys() if before.get(month) != after.get(month))
             old, new = (
                 lake.read(table, columns=columns, partitions=[m for m in months if m in held], version=v)
-                for held, v in ((before, then[table]), (after, version))
+                for held, v in ((before, since), (after, version))
             )
         except (OSError, DeltaError):  # files of an older version are lost, or its log
             return None
@@ -72,9 +71,6 @@ def _changes(root: Path, versions: tuple[tuple[str, int | None], ...], now: tupl
             return None
         gone.append(_others(old, than=new))
         come.append(_others(new, than=old))
-    if not come:
-        nothing = lake.read(CLEAN_EVENTS[0], columns=attribution_columns(EVENT_FEEDS[0]), partitions=[])
-        return EventChanges(nothing, nothing)
     return EventChanges(*(pa.concat_tables(rows, promote_options="permissive") for rows in (gone, come)))
 
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.columns import EVENT_FEEDS, EVENT_TABLES
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.attribution import located_by
-from kc_pipeline.defs.steps.event_changes import CLEAN_EVENTS, changes_since
+from kc_pipeline.defs.steps.event_changes import changes_since, event_stamps
 from kc_pipeline.defs.steps.frames import read_frame, write_mart, write_table
 from kc_pipeline.defs.steps.unchanged import code_digest
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _COUNTS = "kept/neighborhood_counts"
 _COLUMNS = ["event_id", "feed", "month", "available_date", "address", "address_precision", "latitude", "longitude"]
 _LOCATED = "core/located_addresses"
-_INPUTS = (*CLEAN_EVENTS, _LOCATED, "clean/districts")
+_INPUTS = (*EVENT_TABLES, _LOCATED, "clean/districts")
 
 
 def count_for_the_public(platform: Platform, as_of: date, run_id: str) -> "Commit":
@@ -66,8 +66,8 @@ def _bring_up_to_date(platform: Platform, months: list[str], districts: "pd.Data
         parts.append(count_by_neighborhood(events, read_frame(platform, _LOCATED), districts))
     if parts:
         write_table(platform, _COUNTS, pd.concat(parts, ignore_index=True), _INPUTS, [*stale, *missing])
-    versions = {"events": lake.versions(CLEAN_EVENTS), "located": lake.version(_LOCATED)}
-    lake.note_making(_COUNTS, {**rest, **versions, "months": sorted(counted | set(months))})
+    made_of = {**rest, "events": event_stamps(platform), "located": lake.stamp(_LOCATED)}
+    lake.note_making(_COUNTS, {**made_of, "months": sorted(counted | set(months))})
 
 
 def _changed_counts(platform: Platform, before: Mapping[str, Any], districts: "pd.DataFrame") -> "pd.DataFrame | None":
@@ -76,11 +76,14 @@ def _changed_counts(platform: Platform, before: Mapping[str, Any], districts: "p
 
     from kc_pipeline.places.public_counts import added_up, count_by_neighborhood
 
+    lake, (version, _) = platform.lake, before["located"]
     changes = changes_since(platform, before["events"])
     if changes is None:
         return None
     try:  # an address that no event names any more is not located any more
-        then = platform.lake.read(_LOCATED, version=before["located"]).to_pandas() if changes.gone.num_rows else None
+        if lake.stamp(_LOCATED, version) != before["located"]:
+            return None
+        then = lake.read(_LOCATED, version=version).to_pandas() if changes.gone.num_rows else None
     except (OSError, DeltaError):
         return None
     parts = []

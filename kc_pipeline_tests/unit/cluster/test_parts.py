@@ -5,9 +5,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from kc_pipeline.catalog.columns import EVENT_TABLES
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.cluster.attribution import EVENT_TABLES, REGISTERS, addresses_in_parts, loose_points_in_parts, standings_elsewhere
+from kc_pipeline.cluster.attribution import REGISTERS, addresses_in_parts, loose_points_in_parts, standings_elsewhere
 from kc_pipeline.cluster.parts import Months, PinnedLake, Work, parts_of
 from kc_pipeline.store.lake import Lake
 
