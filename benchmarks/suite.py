@@ -10,6 +10,7 @@ J4  nearest event of each feed, and events of each feed in its half-block cell, 
 J5  the daily refresh: pull of the open months over loopback, clean, validate, attribute, score with the stored fit, publish
 J6  ten-year backfill from raw pages to ledger, fit and score, with memory over time
 J7  the daily refresh after ten years
+J8  the same day once more, with nothing new and with a few new rows of one feed
 
 Medians of whole processes, imports included; repeats are interleaved.  Peak memory is the largest sum of resident memory over
 the process tree (and over the server, for PostGIS).  What is made once is kept in the folder.  --engines names a Python in which
@@ -28,12 +29,22 @@ from pathlib import Path
 
 import pandas as pd
 import suite_agree as agree
-from suite_inputs import ANCHOR_DATE, SIZES, Inputs, long_start, prepare_day, prepare_decade, prepare_late_day, prepare_year
+from suite_inputs import (
+    ANCHOR_DATE,
+    SIZES,
+    Inputs,
+    long_start,
+    prepare_day,
+    prepare_decade,
+    prepare_few_rows,
+    prepare_late_day,
+    prepare_year,
+)
 from suite_measure import MISSING, Measured, Run, run_measured
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-JOBS = ("J1", "J2", "J3", "J4", "J5", "J6", "J7")
+JOBS = ("J1", "J2", "J3", "J4", "J5", "J6", "J7", "J8")
 
 
 class Suite:
@@ -236,6 +247,29 @@ def daily(suite: Suite, *, late: bool) -> None:
             suite.agreed(f"counts per place, {name}", compare_counts(working / "sandbox" / "lake", made, day.isoformat()))
 
 
+def few_rows(suite: Suite) -> None:
+    """J8."""
+    inputs = suite.inputs
+    day = prepare_few_rows(inputs, suite.environ)
+    working = inputs.folder / "working"
+    command = [sys.executable, "-m", "kc_pipeline.cli", "run", "--scale", str(inputs.scale), "--as-of", day.isoformat()]
+
+    def run(*, with_new_rows: bool) -> Run:
+        shutil.rmtree(working, ignore_errors=True)
+        shutil.copytree(inputs.few_rows, working)
+        if with_new_rows:
+            shutil.copy(inputs.portal_of(inputs.late_day), inputs.portal_of(working))
+        return suite.once(command, KC_DATA_DIR=str(working), KC_HISTORY_START=long_start(inputs))
+
+    contenders = {
+        "the day again, nothing new": lambda: run(with_new_rows=False),
+        f"the day again, {inputs.few} new calls": lambda: run(with_new_rows=True),
+    }
+    found = suite.interleaved(contenders, min(suite.repeats, 3))
+    rows = clean_rows(working / "sandbox" / "lake")
+    suite.table(f"J8: a few new rows after {inputs.months} months ({rows:,} events kept)", found, rows, next(iter(contenders)))
+
+
 def long_backfill(suite: Suite) -> None:
     """J6: once, since it takes minutes; memory is told phase by phase."""
     inputs = suite.inputs
@@ -273,6 +307,7 @@ def main() -> int:
         "J3": lambda: ten_years(suite),
         "J5": lambda: daily(suite, late=False),
         "J7": lambda: daily(suite, late=True),
+        "J8": lambda: few_rows(suite),
     }
     for job, work in works.items():
         if job in asked.only.split(","):

@@ -2,16 +2,18 @@
 
 folder/SIZE/base/sandbox    the city, its raw pulls, its clean and core tables (24 months)
 folder/SIZE/decade/sandbox  ten years of the same city: raw pulls
-folder/SIZE/day/sandbox     a finished run, and a city that has gone on by a day since; late_day: after ten years
+folder/SIZE/day/sandbox     a finished run, and a city that has gone on by a day since; late_day: after ten years;
+                            few_rows: that day finished but for a few rows
 folder/SIZE/inputs          Parquet files that every contender reads
 """
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -35,6 +37,7 @@ from kc_pipeline.settings import load_settings
 
 __all__ = ["ANCHOR_DATE", "BEFORE_ATTRIBUTION", "FEEDS", "Inputs", "open_from", "planned_data_sets", "platform_of", "served"]
 
+CALLS = "4cef-rqti"
 SIZES = {"tiny": (0.01, 24), "small": (0.05, 60), "full": (1.0, 120)}
 BEFORE_ATTRIBUTION: tuple[Callable[[Platform], object], ...] = (
     places.build_gazetteer, places.place_on_blocks, attribution.locate_addresses, places.build_businesses, places.build_business_parcels,
@@ -74,6 +77,21 @@ class Inputs:
     def late_day(self) -> Path:
         """The same at the end of the long history."""
         return self.folder / "late_day"
+
+    @property
+    def few(self) -> int:
+        """Rows that are few in a city of this size: 500 of the full one."""
+        return max(1, round(500 * self.scale))
+
+    @property
+    def few_rows(self) -> Path:
+        """The same, its day finished but for a few rows."""
+        return self.folder / "few_rows"
+
+    @staticmethod
+    def portal_of(data_dir: Path) -> Path:
+        """The rows of the portal in a data folder."""
+        return data_dir / "sandbox" / "city" / "portal.sqlite"
 
     @property
     def files(self) -> Path:
@@ -141,7 +159,7 @@ def prepare_late_day(inputs: Inputs, environ: Mapping[str, str]) -> date:
     prepare_decade(inputs)
     day = ANCHOR_DATE + timedelta(days=2)  # the one before begins a month
     if not (inputs.late_day / "done").exists():
-        for pulled in ("city", "raw", "pull_keys"):
+        for pulled in ("city", "raw"):
             shutil.copytree(inputs.decade / "sandbox" / pulled, inputs.late_day / "sandbox" / pulled, dirs_exist_ok=True)
         _run_two_days(inputs, inputs.late_day, day, {**environ, "KC_HISTORY_START": long_start(inputs)})
         build_city(inputs.late_day / "sandbox" / "city", scale=inputs.scale, through=day, months=inputs.months)
@@ -149,11 +167,37 @@ def prepare_late_day(inputs: Inputs, environ: Mapping[str, str]) -> date:
     return day
 
 
+def prepare_few_rows(inputs: Inputs, environ: Mapping[str, str]) -> date:
+    """That day finished, but for `few` calls, which the portal did not have yet; returns the day."""
+    day = prepare_late_day(inputs, environ)
+    if not (inputs.few_rows / "done").exists():
+        shutil.rmtree(inputs.few_rows, ignore_errors=True)
+        shutil.copytree(inputs.late_day, inputs.few_rows, ignore=shutil.ignore_patterns("done"))
+        _take_newest_rows_out(RecordStore(inputs.portal_of(inputs.few_rows)), CALLS, inputs.few)
+        _run(inputs, inputs.few_rows, day, {**environ, "KC_HISTORY_START": long_start(inputs)})
+        (inputs.few_rows / "done").touch()
+    return day
+
+
+def _take_newest_rows_out(store: RecordStore, data_set: str, count: int) -> None:
+    info = store.info(data_set)
+    if info is None:
+        raise LookupError(f"the portal has no {data_set}")
+    created = f"c{[column.field_name for column in info.stored_columns].index(':created_at')}"
+    newest = f"SELECT rowid FROM {info.table_name} ORDER BY {created} DESC LIMIT {count}"  # noqa: S608 - names of the store's own
+    with closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute(f"DELETE FROM {info.table_name} WHERE rowid IN ({newest})")  # noqa: S608
+
+
 def _run_two_days(inputs: Inputs, data_dir: Path, day: date, environ: Mapping[str, str]) -> None:
     for before in (day - timedelta(days=2), day - timedelta(days=1)):
-        _say(f"a run as of {before}")
-        command = [sys.executable, "-m", "kc_pipeline.cli", "run", "--scale", str(inputs.scale), "--as-of", before.isoformat()]
-        subprocess.run(command, env={**environ, "KC_DATA_DIR": str(data_dir)}, check=True, stdout=sys.stderr)  # noqa: S603 - our own
+        _run(inputs, data_dir, before, environ)
+
+
+def _run(inputs: Inputs, data_dir: Path, day: date, environ: Mapping[str, str]) -> None:
+    _say(f"a run as of {day}")
+    command = [sys.executable, "-m", "kc_pipeline.cli", "run", "--scale", str(inputs.scale), "--as-of", day.isoformat()]
+    subprocess.run(command, env={**environ, "KC_DATA_DIR": str(data_dir)}, check=True, stdout=sys.stderr)  # noqa: S603 - our own
 
 
 def _pull(data_dir: Path, scale: float, months: int, history_start: str) -> Platform:
