@@ -132,10 +132,10 @@ def daily(inputs: Path, out: Path, day: str = "2026-06-30") -> None:
 
 
 def daily_whole(inputs: Path, out: Path, day: str = "2026-06-30") -> None:
-    """The whole day without anything kept: clean and validate all that was ever pulled, then `daily`, score, and write every mart to SQL.
+    """The whole day, nothing kept: clean and validate all that was ever pulled, locate all addresses, then `daily` and the other marts.
 
-    Cleaning rules, expectations and the stored fit are our own, called on a year's rows at once; addresses are taken as located,
-    marts other than the counts and the score as made.
+    Cleaning rules, expectations, the gazetteer, the stored fit and the marts beside the counts are our own functions, called on a
+    year's rows at once or on all; what the businesses are, and the numbers for everybody, are taken as made.
     """
     import sqlite3
     from contextlib import closing
@@ -145,20 +145,33 @@ def daily_whole(inputs: Path, out: Path, day: str = "2026-06-30") -> None:
     from suite_inputs import FEEDS, platform_of
 
     from kc_pipeline.catalog.views import PUBLISHED_MARTS
-    from kc_pipeline.defs.steps import risk
+    from kc_pipeline.defs.steps import marts, ordinance, places, risk
     from kc_pipeline.defs.steps.feeds import newest_pulls
+    from kc_pipeline.defs.steps.frames import read_frame
     from kc_pipeline.extract.table import read_pull
+    from kc_pipeline.places.attribution import locate_addresses
+    from kc_pipeline.places.gazetteer import build_gazetteer
     from kc_pipeline.quality.audit import judge_rows
     from kc_pipeline.transform.cleaners import CLEANERS
 
-    platform = platform_of(inputs)
+    platform, as_of = platform_of(inputs), pd.Timestamp(day).date()
     for feed in FEEDS.values():
         pulls = sorted(newest_pulls(platform, feed).items(), key=lambda pull: pull[0][1][:4])
         for _, of_year in groupby(pulls, key=lambda pull: pull[0][1][:4]):
             pages = [read_pull(platform.raw, manifest) for _, manifest in of_year]
             judge_rows(f"clean/{feed.name}", CLEANERS[feed.name](pa.concat_tables(pages, promote_options="permissive")).clean)
+    registers = places.read_address_registers(platform)
+    gazetteer = build_gazetteer(registers, registers["parcels"], read_frame(platform, "clean/streets"))
+    named = [read_frame(platform, f"clean/{feed}", ["address", "address_precision"]).drop_duplicates() for feed in EVENT_FEEDS]
+    locate_addresses(pd.concat(named), gazetteer)
     daily(inputs, out, day)
-    risk.score_day(platform, pd.Timestamp(day).date())
+    ledger = "core/event_attribution"
+    for _, months in groupby(sorted(platform.lake.partitions(ledger)), key=lambda month: month[:4]):
+        judge_rows(ledger, platform.lake.read(ledger, partitions=list(months)))
+    marts.judge_sources(platform, as_of, "script")
+    risk.score_day(platform, as_of)
+    ordinance.count_thresholds(platform, as_of, "script")
+    marts.list_actions(platform, as_of, "script")
     with closing(sqlite3.connect(out / "warehouse.sqlite")) as warehouse:
         for mart in PUBLISHED_MARTS:
             rows = platform.lake.read(mart, partitions=[day]).to_pandas()
