@@ -24,7 +24,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from kc_pipeline.catalog.columns import COLUMNS, Type
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.tables import TABLES, Table
-from kc_pipeline.store.made_of import making_of, note_making
+from kc_pipeline.store.made_of import digest_of, making_of, note_making
 from kc_pipeline.store.orphans import clear_orphans
 from kc_pipeline.store.seals import broken_seals, seal
 
@@ -198,7 +198,7 @@ class Lake:
         """
         version = self.version(table) if version is None else version
         states = {} if version is None else self.states(table, version)
-        return [version, hashlib.sha256(repr(sorted(states.items())).encode()).hexdigest()]
+        return [version, digest_of(states)]
 
     def stored_schema(self, table: str) -> pa.Schema | None:
         """Columns and types as they are stored, whatever the contract says; None before the first write."""

@@ -4,6 +4,7 @@ Delta keeps beside a commit what its rows were made from, but a table that was m
 commit.  So the newest making is noted beside the log, in a file that can be deleted at any time: then the table is made again.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -11,6 +12,11 @@ from pathlib import Path
 from typing import Any
 
 _NOTE = "_made_of.json"
+
+
+def digest_of(states: Mapping[str, str]) -> str:
+    """SHA-256 of the states of all parts of a table; see `Lake.states`."""
+    return hashlib.sha256(repr(sorted(states.items())).encode()).hexdigest()
 
 
 def note_making(table: Path, version: int | None, made_of: Mapping[str, object]) -> None:

@@ -15,6 +15,7 @@ from kc_pipeline.defs.steps.drifts import check_drift
 from kc_pipeline.defs.steps.feeds import newest_pulls
 from kc_pipeline.defs.steps.frames import read_frame, write_table
 from kc_pipeline.defs.steps.marts import counted_months
+from kc_pipeline.store.made_of import digest_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,9 +45,9 @@ def audit_table(platform: Platform, table: str, day: date | None = None) -> "lis
     from kc_pipeline.quality.audit import WHOLE, as_audit_rows, audit_rows, audit_types, known_finding, needed_columns, verdicts
 
     lake = platform.lake
-    states = lake.states(table) or {WHOLE: _state_of({})}
+    states = lake.states(table) or {WHOLE: digest_of({})}
     if day is not None:
-        states = {day.isoformat(): states.get(day.isoformat(), _state_of({}))}
+        states = {day.isoformat(): states.get(day.isoformat(), digest_of({}))}
     platform.progress(f"audit {table}")
     known = read_audit(platform, [table])
     held = _still_true(known, table, states)
@@ -57,10 +58,10 @@ def audit_table(platform: Platform, table: str, day: date | None = None) -> "lis
         rows = lake.read(table, columns=needed_columns(table), partitions=parts if TABLES[table].partition else None)
         judged.append(audit_rows(table, rows, {part: states[part] for part in parts}))
     of_rows = pd.concat([held, *judged], ignore_index=True)
-    types = known_finding(table, known, _state_of(states)) or audit_types(table, lake.stored_schema(table))
+    types = known_finding(table, known, digest_of(states)) or audit_types(table, lake.stored_schema(table))
     of_table = [types, *_judge_whole(platform, table, day)]
     elsewhere = known[~known["month"].isin([*states, WHOLE])] if day is not None else known.iloc[:0]
-    everything = pd.concat([elsewhere, of_rows, as_audit_rows(table, of_table, _state_of(states))], ignore_index=True)
+    everything = pd.concat([elsewhere, of_rows, as_audit_rows(table, of_table, digest_of(states))], ignore_index=True)
     everything["table_name"] = _stored_name(table)
     schema = to_arrow(TABLES["quality/audit"])
     rows = pa.Table.from_pandas(everything[schema.names], schema=schema, preserve_index=False)
@@ -98,12 +99,6 @@ def write_report(platform: Platform, run_id: str) -> Path:
 def report_path(platform: Platform, run_id: str) -> Path:
     """Where the report of a run lies."""
     return platform.settings.data_dir / "reports" / f"audit-{run_id}.md"
-
-
-def _state_of(states: Mapping[str, str]) -> str:
-    import hashlib
-
-    return hashlib.sha256(repr(sorted(states.items())).encode()).hexdigest()
 
 
 def _still_true(known: "pd.DataFrame", table: str, states: Mapping[str, str]) -> "pd.DataFrame":
@@ -193,7 +188,7 @@ def _judge_attribution(platform: Platform) -> "list[Finding]":
     parts = {table: lake.states(table) for table in ("core/event_attribution", *EVENT_TABLES)}
     same = {"located_by": json.dumps(located_by(platform))}
     months = set().union(*parts.values())
-    states = {month: _state_of({**same, **{table: of.get(month, "") for table, of in parts.items()}}) for month in months}
+    states = {month: digest_of({**same, **{table: of.get(month, "") for table, of in parts.items()}}) for month in months}
     known = read_frame(platform, kept)
     held = known[known["state_sha256"].eq(known["month"].map(states))]
     fresh = sorted(months - set(held["month"]))

@@ -52,14 +52,15 @@ def _changes(root: Path, then: tuple[tuple[Any, ...], ...], now: tuple[tuple[Any
 
     from kc_pipeline.places.attribution import attribution_columns
     from kc_pipeline.store.lake import Lake
+    from kc_pipeline.store.made_of import digest_of
 
     lake, gone, come = Lake(root), [], []
     for (table, since, digest), (_, version, _) in zip(then, now, strict=True):
         columns = attribution_columns(table.partition("/")[2])
         try:
-            if since is not None and lake.stamp(table, since) != [since, digest]:
-                return None
             before, after = ({} if v is None else lake.states(table, v) for v in (since, version))
+            if digest_of(before) != digest:
+                return None
             months = sorted(month for month in before.keys() | after.keys() if before.get(month) != after.get(month))
             old, new = (
                 lake.read(table, columns=columns, partitions=[m for m in months if m in held], version=v)
