@@ -25,6 +25,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -39,6 +40,7 @@ from suite_inputs import (
     prepare_few_rows,
     prepare_late_day,
     prepare_year,
+    run_command,
 )
 from suite_measure import MISSING, Measured, Run, run_measured
 
@@ -62,6 +64,14 @@ class Suite:
     def once(self, command: list[str], server: int | None = None, **environ: str) -> Run:
         """One measured run."""
         return run_measured(command, {**self.environ, **environ}, server=server)
+
+    def day_anew(self, kept: Path, day: date, portal: Path | None = None, **environ: str) -> Run:
+        """One measured run of `kc run` in a fresh copy of a data folder; `portal` takes the place of its portal's rows."""
+        shutil.rmtree(self.inputs.working, ignore_errors=True)
+        shutil.copytree(kept, self.inputs.working)
+        if portal:
+            shutil.copy(portal, self.inputs.portal_of(self.inputs.working))
+        return self.once(run_command(self.inputs, day), KC_DATA_DIR=str(self.inputs.working), **environ)
 
     def interleaved(self, contenders: dict[str, Callable[[], Run]], repeats: int | None = None) -> dict[str, Measured]:
         """Every contender in turn, as often as wanted; one that fails is not asked again."""
@@ -221,52 +231,38 @@ def daily(suite: Suite, *, late: bool) -> None:
     inputs = suite.inputs
     day = (prepare_late_day if late else prepare_day)(inputs, suite.environ)
     kept = inputs.late_day if late else inputs.day
-    working, out, out_of_whole = inputs.folder / "working", inputs.scratch("daily-plain"), inputs.scratch("daily-whole")
+    out, out_of_whole = inputs.scratch("daily-plain"), inputs.scratch("daily-whole")
     history = {"KC_HISTORY_START": long_start(inputs)} if late else {}
-
-    def ours() -> Run:
-        shutil.rmtree(working, ignore_errors=True)
-        shutil.copytree(kept, working)
-        command = [sys.executable, "-m", "kc_pipeline.cli", "run", "--scale", str(inputs.scale), "--as-of", day.isoformat()]
-        return suite.once(command, KC_DATA_DIR=str(working), **history)
-
-    plain = suite.command("plain", "daily", working, out, day.isoformat())
-    whole = suite.command("plain", "daily_whole", working, out_of_whole, day.isoformat())
+    plain = suite.command("plain", "daily", inputs.working, out, day.isoformat())
+    whole = suite.command("plain", "daily_whole", inputs.working, out_of_whole, day.isoformat())
     contenders = {
-        "ours (kc run)": ours,
+        "ours (kc run)": lambda: suite.day_anew(kept, day, **history),
         "geopandas script, whole job": lambda: suite.once(whole),
         "geopandas script, given our clean tables; no validation, no score": lambda: suite.once(plain),
     }
     found = suite.interleaved(contenders, min(suite.repeats, 3))
-    rows = clean_rows(working / "sandbox" / "lake")
+    lake = inputs.working / "sandbox" / "lake"
+    rows = clean_rows(lake)
     title = f"J7: the refresh of a day after {inputs.months} months" if late else "J5: the refresh of a day after 24 months"
     suite.table(f"{title} ({rows:,} events kept)", found, rows, "ours (kc run)")
     if not any(measured.problem for measured in found.values()):
         for name, made in (("whole job", out_of_whole), ("given our clean tables", out)):
-            suite.agreed(f"ours and geopandas script, {name}", agree.compare_ledgers(working / "sandbox" / "lake", made))
-            suite.agreed(f"counts per place, {name}", compare_counts(working / "sandbox" / "lake", made, day.isoformat()))
+            suite.agreed(f"ours and geopandas script, {name}", agree.compare_ledgers(lake, made))
+            suite.agreed(f"counts per place, {name}", compare_counts(lake, made, day.isoformat()))
 
 
 def few_rows(suite: Suite) -> None:
     """J8."""
     inputs = suite.inputs
     day = prepare_few_rows(inputs, suite.environ)
-    working = inputs.folder / "working"
-    command = [sys.executable, "-m", "kc_pipeline.cli", "run", "--scale", str(inputs.scale), "--as-of", day.isoformat()]
-
-    def run(*, with_new_rows: bool) -> Run:
-        shutil.rmtree(working, ignore_errors=True)
-        shutil.copytree(inputs.few_rows, working)
-        if with_new_rows:
-            shutil.copy(inputs.portal_of(inputs.late_day), inputs.portal_of(working))
-        return suite.once(command, KC_DATA_DIR=str(working), KC_HISTORY_START=long_start(inputs))
-
+    history = {"KC_HISTORY_START": long_start(inputs)}
+    whole = inputs.portal_of(inputs.late_day)
     contenders = {
-        "the day again, nothing new": lambda: run(with_new_rows=False),
-        f"the day again, {inputs.few} new calls": lambda: run(with_new_rows=True),
+        "the day again, nothing new": lambda: suite.day_anew(inputs.few_rows, day, **history),
+        f"the day again, {inputs.few} new calls": lambda: suite.day_anew(inputs.few_rows, day, whole, **history),
     }
     found = suite.interleaved(contenders, min(suite.repeats, 3))
-    rows = clean_rows(working / "sandbox" / "lake")
+    rows = clean_rows(inputs.working / "sandbox" / "lake")
     suite.table(f"J8: a few new rows after {inputs.months} months ({rows:,} events kept)", found, rows, next(iter(contenders)))
 
 

@@ -79,6 +79,11 @@ class Inputs:
         return self.folder / "late_day"
 
     @property
+    def working(self) -> Path:
+        """Data folder of the measured run: each begins with a fresh copy of one of the others."""
+        return self.folder / "working"
+
+    @property
     def few(self) -> int:
         """Rows that are few in a city of this size: 500 of the full one."""
         return max(1, round(500 * self.scale))
@@ -141,6 +146,11 @@ def long_start(inputs: Inputs) -> str:
     return f"{pd.Period(ANCHOR_DATE, 'M') - inputs.months}"
 
 
+def run_command(inputs: Inputs, day: date) -> list[str]:
+    """Command line of `kc run` as of a day."""
+    return [sys.executable, "-m", "kc_pipeline.cli", "run", "--scale", str(inputs.scale), "--as-of", day.isoformat()]
+
+
 def prepare_day(inputs: Inputs, environ: Mapping[str, str]) -> date:
     """Whole runs as of two days, then the city goes on to the next, which is returned; unless that is there.
 
@@ -196,8 +206,7 @@ def _run_two_days(inputs: Inputs, data_dir: Path, day: date, environ: Mapping[st
 
 def _run(inputs: Inputs, data_dir: Path, day: date, environ: Mapping[str, str]) -> None:
     _say(f"a run as of {day}")
-    command = [sys.executable, "-m", "kc_pipeline.cli", "run", "--scale", str(inputs.scale), "--as-of", day.isoformat()]
-    subprocess.run(command, env={**environ, "KC_DATA_DIR": str(data_dir)}, check=True, stdout=sys.stderr)  # noqa: S603 - our own
+    subprocess.run(run_command(inputs, day), env={**environ, "KC_DATA_DIR": str(data_dir)}, check=True, stdout=sys.stderr)  # noqa: S603 - our own
 
 
 def _pull(data_dir: Path, scale: float, months: int, history_start: str) -> Platform:

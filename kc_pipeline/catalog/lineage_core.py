@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-from kc_pipeline.catalog.columns import EVENT_FEEDS
+from kc_pipeline.catalog.columns import EVENT_TABLES
 from kc_pipeline.catalog.factors import CONDITIONS
 from kc_pipeline.catalog.lineage import Origin, of
 
-EVENTS = tuple(f"clean/{feed}" for feed in EVENT_FEEDS)
 _LICENSES, _PERMITS, _PARCELS, _DISTRICTS = "clean/business_licenses", "clean/food_permits", "clean/parcels", "clean/districts"
 _REGISTERS = (
     _PARCELS, "clean/property_violations", "clean/dangerous_buildings", _LICENSES, _PERMITS, "clean/streetlight_outages", "clean/dumping_complaints",
@@ -24,8 +23,8 @@ _PARCEL_EVIDENCE = (
     *of("parcel_id", _GAZETTEER), *of("address", _LICENSES, _PERMITS), *of("latitude", _LICENSES, _PERMITS), *of("geometry", _PARCELS),
 )  # fmt: skip
 _TIE = (
-    *of("address_precision", *EVENTS), *of("parcel_id", *EVENTS), *of("found_key", _LOCATED), *of("parcel_id", _LOCATED),
-    *of("latitude", *EVENTS), *of("geometry", _PARCELS),
+    *of("address_precision", *EVENT_TABLES), *of("parcel_id", *EVENT_TABLES), *of("found_key", _LOCATED), *of("parcel_id", _LOCATED),
+    *of("latitude", *EVENT_TABLES), *of("geometry", _PARCELS),
 )  # fmt: skip
 _SHARING = (*of("block_key", _LOCATED), *of("place_id", _BLOCKS))
 _SNAPSHOT = of("pull_id", _LICENSES, _PERMITS)
@@ -54,14 +53,14 @@ CORE_ORIGINS: Mapping[str, Origin] = {
         },
     ),
     _LOCATED: Origin(
-        (EVENTS, (_GAZETTEER,)),
+        (EVENT_TABLES, (_GAZETTEER,)),
         {
-            **dict.fromkeys(("address_kind", "address_key", "street", "cross_street"), of("address", *EVENTS)),
-            "block_key": (*of("address", *EVENTS), *of("block_key", _GAZETTEER)),
-            "found_kind": (*of("address_kind", _GAZETTEER), *of("address", *EVENTS)),
-            "found_key": (*of("address_key", _GAZETTEER), *of("address", *EVENTS)),
-            "name_match": (*of("street", _GAZETTEER), *of("address", *EVENTS)),
-            "candidate_count": (*of("address_key", _GAZETTEER), *of("address", *EVENTS)),
+            **dict.fromkeys(("address_kind", "address_key", "street", "cross_street"), of("address", *EVENT_TABLES)),
+            "block_key": (*of("address", *EVENT_TABLES), *of("block_key", _GAZETTEER)),
+            "found_kind": (*of("address_kind", _GAZETTEER), *of("address", *EVENT_TABLES)),
+            "found_key": (*of("address_key", _GAZETTEER), *of("address", *EVENT_TABLES)),
+            "name_match": (*of("street", _GAZETTEER), *of("address", *EVENT_TABLES)),
+            "candidate_count": (*of("address_key", _GAZETTEER), *of("address", *EVENT_TABLES)),
             **{name: of(name, _GAZETTEER) for name in ("parcel_id", "latitude", "longitude", "error_radius_m", "position_method")},
         },
     ),
@@ -115,13 +114,13 @@ CORE_ORIGINS: Mapping[str, Origin] = {
         },
     ),
     "core/event_attribution": Origin(
-        (EVENTS,),
+        (EVENT_TABLES,),
         {
             "business_parcel_id": (*of("business_parcel_id", _PLACES), *_TIE, *_SHARING),
-            "exclusion_reason": (*of("current_status", *EVENTS), *of("is_officer_initiated", *EVENTS)),
+            "exclusion_reason": (*of("current_status", *EVENT_TABLES), *of("is_officer_initiated", *EVENT_TABLES)),
             "attribution_method": _TIE,
             "precision": (*_TIE, *of("address_kind", _LOCATED)),
-            "distance_m": (*of("latitude", *EVENTS), *of("longitude", *EVENTS), *of("geometry", _PARCELS)),
+            "distance_m": (*of("latitude", *EVENT_TABLES), *of("longitude", *EVENT_TABLES), *of("geometry", _PARCELS)),
             "candidate_count": (*_SHARING, *_TIE),
             "weight": (*_SHARING, *of("business_parcel_id", _PLACES)),
         },

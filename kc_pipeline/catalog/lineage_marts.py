@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from kc_pipeline.catalog.columns import EVENT_FEEDS, WINDOWS_DAYS, count_column, covered_column, weighted_column
+from kc_pipeline.catalog.columns import EVENT_FEEDS, EVENT_TABLES, WINDOWS_DAYS, count_column, covered_column, weighted_column
 from kc_pipeline.catalog.lineage import Origin, of
-from kc_pipeline.catalog.lineage_core import CORE_ORIGINS, EVENTS
+from kc_pipeline.catalog.lineage_core import CORE_ORIGINS
 from kc_pipeline.catalog.sources import FEEDS
 
 _PLACES, _SHARES, _SEEN, _LOCATED = (
@@ -31,7 +31,7 @@ _COUNTABLE = (
 )  # fmt: skip
 _POSSIBLE = (*_COUNTABLE, *of("weight", _SHARES))
 _WINDOWED = (*of("report_date", _SHARES), *of("available_date", _SHARES), *of("precision", _SHARES), *of("exclusion_reason", _SHARES))
-_ARRIVED = (*of("report_date", *EVENTS), *of("available_date", *EVENTS))
+_ARRIVED = (*of("report_date", *EVENT_TABLES), *of("available_date", *EVENT_TABLES))
 
 
 def _feed_counts(feed: str) -> dict[str, tuple[str, ...]]:
@@ -91,15 +91,15 @@ ORIGINS: Mapping[str, Origin] = {
     _QUALITY: Origin(
         (),
         {
-            "source_status": (*_ARRIVED, *of("category", *EVENTS)),
-            "status_reason": (*_ARRIVED, *of("category", *EVENTS)),
+            "source_status": (*_ARRIVED, *of("category", *EVENT_TABLES)),
+            "status_reason": (*_ARRIVED, *of("category", *EVENT_TABLES)),
             "received_count": of("line", *_RAW),
-            "good_count": (*of("source_row_count", *EVENTS), *of("record_id", *_CLEAN)),
+            "good_count": (*of("source_row_count", *EVENT_TABLES), *of("record_id", *_CLEAN)),
             "quarantined_count": of("line", *_RAW),
             "duplicate_count": of("row_id", *_RAW),
             "event_count": (*of("event_id", *_CLEAN), *of("record_id", *_CLEAN)),
             "newest_report_date": _ARRIVED,
-            "covered_days_365d": (*_ARRIVED, *of("month", *EVENTS)),
+            "covered_days_365d": (*_ARRIVED, *of("month", *EVENT_TABLES)),
         },
         {"feed": "the feed's name", "usual_lag_days": "what the catalogue says of the feed"},
     ),
@@ -175,12 +175,12 @@ ORIGINS: Mapping[str, Origin] = {
     "marts/public_neighborhood_quarter": Origin(
         (),
         {
-            **dict.fromkeys(("quarter", "quarter_start", "quarter_end"), of("report_date", *EVENTS)),
+            **dict.fromkeys(("quarter", "quarter_start", "quarter_end"), of("report_date", *EVENT_TABLES)),
             "neighborhood": (
-                *of("district_name", _DISTRICTS), *of("geometry", _DISTRICTS), *of("latitude", *EVENTS, _LOCATED), *of("longitude", *EVENTS, _LOCATED),
+                *of("district_name", _DISTRICTS), *of("geometry", _DISTRICTS), *of("latitude", *EVENT_TABLES, _LOCATED), *of("longitude", *EVENT_TABLES, _LOCATED),
             ),
-            "feed": of("feed", *EVENTS),
-            **dict.fromkeys(("public_event_count", "is_suppressed", "city_event_count"), (*of("event_id", *EVENTS), *_ARRIVED)),
+            "feed": of("feed", *EVENT_TABLES),
+            **dict.fromkeys(("public_event_count", "is_suppressed", "city_event_count"), (*of("event_id", *EVENT_TABLES), *_ARRIVED)),
             "stale_sources": _STALE,
         },
     ),

@@ -11,6 +11,7 @@ from kc_pipeline.places.suppression import hidden_cells
 
 QUARTERS_SHOWN = 12
 NOWHERE = "(in no neighborhood)"
+_COUNTED_BY = ["month", "feed", "neighborhood", "available_date"]
 
 
 def complete_quarters(as_of: date, lag_days: int) -> list[pd.Period]:
@@ -41,16 +42,14 @@ def count_by_neighborhood(events: pd.DataFrame, located: pd.DataFrame, districts
     events = events.drop_duplicates("event_id", ignore_index=True)
     neighborhood = with_districts(_positions(events, located), districts, ["neighborhood"])["neighborhood"]
     rows = events[["month", "feed", "available_date"]].assign(neighborhood=neighborhood.fillna(NOWHERE))
-    keys = ["month", "feed", "neighborhood", "available_date"]
-    return rows.groupby(keys, as_index=False, dropna=False).size().rename(columns={"size": "event_count"})
+    return rows.groupby(_COUNTED_BY, as_index=False, dropna=False).size().rename(columns={"size": "event_count"})
 
 
 def added_up(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Rows of `count_by_neighborhood` added up; those that come to nothing are left out."""
-    keys = ["month", "feed", "neighborhood", "available_date"]
     if not parts:
-        return pd.DataFrame(columns=[*keys, "event_count"])
-    sums = pd.concat(parts, ignore_index=True).groupby(keys, as_index=False, dropna=False)["event_count"].sum()
+        return pd.DataFrame(columns=[*_COUNTED_BY, "event_count"])
+    sums = pd.concat(parts, ignore_index=True).groupby(_COUNTED_BY, as_index=False, dropna=False)["event_count"].sum()
     return sums[sums["event_count"] != 0]
 
 
