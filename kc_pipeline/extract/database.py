@@ -30,6 +30,7 @@ from kc_pipeline.extract.transport import (
     check_required,
     label,
     match_fields,
+    next_month,
     read_until_agreed,
 )
 
@@ -44,11 +45,13 @@ class Described:
         table: for queries; every name in it is quoted.
         declared: (name, type) of each column.
         resolution: canonical raw name -> column.
+        dated: columns whose values are dates or times, not text.
     """
 
     table: sa.TableClause
     declared: tuple[tuple[str, str], ...]
     resolution: dict[str, str]
+    dated: frozenset[str]
 
 
 class DatabaseTransport:
@@ -198,13 +201,15 @@ class DatabaseTransport:
             inspector = sa.inspect(connection)
             if not (inspector.has_table(name, schema or None) or name in inspector.get_view_names(schema or None)):
                 return None
-            declared = tuple((column["name"], str(column["type"])) for column in inspector.get_columns(name, schema or None))
+            held = inspector.get_columns(name, schema or None)
+        declared = tuple((column["name"], str(column["type"])) for column in held)
+        dated = frozenset(column["name"] for column in held if isinstance(column["type"], (sa.Date, sa.DateTime)))
         names = [column for column, _ in declared]
         resolution = match_fields(data_set, names)
         check_required(data_set, resolution, names)
         columns: list[sa.ColumnClause[object]] = [sa.column(quoted_name(column, quote=True)) for column in names]
         table = sa.table(quoted_name(name, quote=True), *columns, schema=quoted_name(schema, quote=True) if schema else None)
-        return Described(table, declared, resolution)
+        return Described(table, declared, resolution, dated)
 
     @contextmanager
     def _connected(self, data_set: DataSet) -> Iterator[sa.Connection]:
@@ -229,8 +234,9 @@ def _limit_statements(connection: DBAPIConnection, _record: object, seconds: flo
 
 
 def _month(described: Described, data_set: DataSet) -> sa.ColumnElement[str]:
+    """YYYY-MM of a row, without bound values: so a database can use an index on the expression."""
     column = described.table.c[described.resolution[data_set.month_field or ""]]
-    return sa.func.substr(sa.cast(column, sa.String), 1, 7)
+    return sa.func.substr(sa.cast(column, sa.String), sa.literal_column("1"), sa.literal_column("7"))
 
 
 def _of_partition(described: Described, data_set: DataSet, partition: str, months: Months) -> sa.ColumnElement[bool]:
@@ -239,7 +245,12 @@ def _of_partition(described: Described, data_set: DataSet, partition: str, month
     month = _month(described, data_set)
     if partition == UNDATED:
         return sa.or_(month.is_(None), month.not_in(months.all()))
-    return month == partition
+    name = described.resolution[data_set.month_field or ""]
+    if name not in described.dated:
+        return month == partition
+    # The same by a range, which an index on the column serves.
+    column, first, behind = described.table.c[name], *(date.fromisoformat(f"{m}-01") for m in (partition, next_month(partition)))
+    return sa.and_(month == partition, column >= first, column < behind)
 
 
 def _json_lines(names: Sequence[str], rows: Sequence[sa.Row[tuple[object, ...]]]) -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kc_pipeline.catalog.sources import Fields, find_data_set
+from kc_pipeline.catalog.sources import DataSet, Fields, find_data_set
 from kc_pipeline.sandbox.draws import DailyDraws, Floats, Integers
 from kc_pipeline.sandbox.ground import to_degrees
 from kc_pipeline.sandbox.incident_codes import CALL_KINDS, REPORT_KINDS
@@ -49,7 +49,7 @@ def write_reports(connection: sqlite3.Connection, events: pd.DataFrame, draws: D
     more = frame[again].assign(row_id=number[again] + "-2", **_offence(other, second[again]))
     data_set = find_data_set("police_reports", "reports")
     complete = pd.concat([frame, more]).sort_values("row_id")
-    _write(connection, data_set.id, _source_columns(data_set.fields), complete, number, day)
+    _write(connection, data_set, complete, number, day)
 
 
 def _offence(kind: Integers, u: Floats) -> dict[str, Texts]:
@@ -75,7 +75,7 @@ def write_calls(connection: sqlite3.Connection, events: pd.DataFrame, draws: Dai
         "officer_initiated": np.where([k.officer_initiated for k in CALL_KINDS], "true", "false").astype(object)[kind],
     }  # fmt: skip
     data_set = find_data_set("calls_911", "calls")
-    _write(connection, data_set.id, _source_columns(data_set.fields), pd.DataFrame(values, dtype=object), number, day)
+    _write(connection, data_set, pd.DataFrame(values, dtype=object), number, day)
 
 
 def _place(events: pd.DataFrame, draws: DailyDraws, layout: Layout, districts: pd.DataFrame) -> dict[str, Texts]:
@@ -108,9 +108,9 @@ def _source_columns(fields: Fields) -> dict[str, str]:
     return {raw: names[0] for raw, names in fields.items()}
 
 
-def _write(
-    connection: sqlite3.Connection, table: str, columns: dict[str, str], frame: pd.DataFrame, number: Texts, day: Integers
-) -> None:  # fmt: skip
+def _write(connection: sqlite3.Connection, data_set: DataSet, frame: pd.DataFrame, number: Texts, day: Integers) -> None:
+    table, columns = data_set.id, _source_columns(data_set.fields)
+    month = columns[str(data_set.month_field)]
     end_of_day = pd.Series(_seconds(local_times(day, 1_439)), index=number)
     key = frame["row_id"].str[: len(number[0])] if len(number) else frame["row_id"]
     rows = frame[list(columns)].rename(columns=columns)
@@ -122,6 +122,7 @@ def _write(
     values = zip(*(rows[name].astype(object).where(rows[name].notna(), None).tolist() for name in rows.columns), strict=True)
     connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows.columns))})", values)  # noqa: S608
     connection.execute(f"CREATE INDEX {table}_updated_at ON {table} (updated_at)")
+    connection.execute(f"CREATE INDEX {table}_month ON {table} (substr(CAST({month} AS VARCHAR), 1, 7), updated_at)")
 
 
 def inspection_ids(events: pd.DataFrame) -> Texts:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from kc_pipeline.sandbox.records import DataSetInfo, DeclaredColumn
+from kc_pipeline.sandbox.records import MONTH_SQL, DataSetInfo, DeclaredColumn
 
 DEFAULT_LIMIT = 1000
 MALFORMED = "query.compiler.malformed"
@@ -21,9 +21,12 @@ _TOKEN = re.compile(r"\s*(?:('(?:[^']|'')*')|(\d+(?:\.\d+)?)|`?(:?@?[A-Za-z_][\w
 _KEYWORDS = frozenset({"and", "or", "not", "in", "is", "null", "between", "like", "asc", "desc", "true", "false"})
 _EXTREMES = ("max", "min")
 _AGGREGATES = {"count": "COUNT", "max": "MAX", "min": "MIN", "sum": "SUM", "avg": "AVG"}
+# Function -> SQL that stands before its arguments and behind them.
 _FUNCTIONS = {
-    "upper": "UPPER", "lower": "LOWER", "starts_with": "starts_with",
-    "date_trunc_y": "date_trunc_y", "date_trunc_ym": "date_trunc_ym", "date_trunc_ymd": "date_trunc_ymd",
+    "upper": ("UPPER(", ")"), "lower": ("LOWER(", ")"), "starts_with": ("starts_with(", ")"),
+    "date_trunc_y": ("(substr(", ", 1, 4) || '-01-01T00:00:00.000')"),
+    "date_trunc_ym": MONTH_SQL,
+    "date_trunc_ymd": ("(substr(", ", 1, 10) || 'T00:00:00.000')"),
 }  # fmt: skip
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d)?")
 _DATES = {"calendar_date": "", "fixed_timestamp": "Z"}
@@ -76,9 +79,6 @@ def add_functions(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA case_sensitive_like = ON")
     connection.create_aggregate("number_max", 1, _Largest)  # type: ignore[arg-type]  # the stubs know no texts
     connection.create_aggregate("number_min", 1, _Smallest)  # type: ignore[arg-type]
-    ends = {"date_trunc_y": (4, "-01-01T00:00:00.000"), "date_trunc_ym": (7, "-01T00:00:00.000"), "date_trunc_ymd": (10, "T00:00:00.000")}
-    for name, (kept, end) in ends.items():
-        connection.create_function(name, 1, lambda text, k=kept, e=end: None if text is None else text[:k] + e, deterministic=True)
     connection.create_function(
         "starts_with", 2, lambda text, start: None if text is None else int(text.startswith(start)), deterministic=True
     )
@@ -136,14 +136,28 @@ def translate_text(text: str, columns: Mapping[str, str], types: Mapping[str, st
                 raise QueryError(NO_FUNCTION, f"No such function: {token}", token)
             is_aggregate |= lower in _AGGREGATES
             of_number = position + 2 < len(tokens) and known.get(tokens[position + 2][1].lower()) in _NUMBERS
-            sql.append(f"number_{lower}" if lower in _EXTREMES and of_number else _AGGREGATES.get(lower) or _FUNCTIONS[lower])
+            sql.append(f"number_{lower}" if lower in _EXTREMES and of_number else _AGGREGATES.get(lower, lower))
         elif lower in columns:
             sql.append(columns[lower])
         elif lower in _KEYWORDS:
             sql.append(token.upper())
         else:
             raise QueryError(NO_COLUMN, f"No such column: {token}", token)
-    return Piece(" ".join(sql), tuple(values), is_aggregate)
+    return Piece(" ".join(_with_functions(sql)), tuple(values), is_aggregate)
+
+
+def _with_functions(sql: Sequence[str]) -> list[str]:
+    """Pieces of SQL whose calls are those of SQLite."""
+    found: list[str] = []
+    ends: list[str] = []  # what ends each parenthesis that is open
+    for piece in sql:
+        if piece == "(":
+            opening, end = _FUNCTIONS[found.pop()] if found and found[-1] in _FUNCTIONS else ("(", ")")
+            found.append(opening)
+            ends.append(end)
+        else:
+            found.append(ends.pop() if piece == ")" and ends else piece)
+    return found
 
 
 def _compared_type(tokens: Sequence[tuple[str, str]], position: int, types: Mapping[str, str]) -> str | None:

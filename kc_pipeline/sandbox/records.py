@@ -17,6 +17,7 @@ import pandas as pd
 
 SYSTEM_COLUMNS = {":id": "row_identifier", ":created_at": "fixed_timestamp", ":updated_at": "fixed_timestamp"}
 PROTOCOLS = ("socrata", "arcgis")
+MONTH_SQL = ("(substr(", ", 1, 7) || '-01T00:00:00.000')")  # stands before and behind a date; every date is indexed by it
 GEOMETRY_TYPES = frozenset({"polygon", "polyline", "point"})
 
 _WRITE_CACHE_KIB = 256_000
@@ -127,9 +128,8 @@ class RecordStore:
             previous = connection.execute("SELECT table_name FROM data_sets WHERE data_set = ?", [data_set]).fetchone()
             connection.execute(f"CREATE TABLE {table} ({', '.join(f'c{i} {t}' for i, t in enumerate(types))})")
             connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(stored))})", values)  # noqa: S608
-            for i, column in enumerate(stored):
-                if _is_indexed(column):
-                    connection.execute(f"CREATE INDEX {table}_c{i} ON {table} (c{i})")
+            for end, of in _indexes(stored).items():
+                connection.execute(f"CREATE INDEX {table}_{end} ON {table} ({of})")
             if previous:
                 connection.execute(f"DROP TABLE {previous[0]}")
             connection.execute(
@@ -193,8 +193,16 @@ def _check(data_set: str, protocol: str, stored: Sequence[DeclaredColumn], rows:
         raise ValueError(f"{data_set}: no column is declared esriFieldTypeOID; a layer needs OBJECTID")
 
 
-def _is_indexed(column: DeclaredColumn) -> bool:
-    return column.data_type in ("calendar_date", "esriFieldTypeOID") or column.field_name in (":id", ":updated_at")
+def _indexes(stored: Sequence[DeclaredColumn]) -> dict[str, str]:
+    """End of an index's name -> what it is of: what clients order, filter and count by, as a portal does."""
+    number = {column.field_name: f"c{i}" for i, column in enumerate(stored)}
+    found = {}
+    for column, name in zip(stored, number.values(), strict=True):
+        if column.data_type in ("calendar_date", "esriFieldTypeOID") or column.field_name in (":id", ":updated_at"):
+            found[name] = name
+        if column.data_type == "calendar_date":
+            found[f"{name}_month"] = ", ".join([name.join(MONTH_SQL), *([number[":updated_at"]] if ":updated_at" in number else [])])
+    return found
 
 
 def _plain_values(column: "pd.Series[str]") -> list[str | None]:

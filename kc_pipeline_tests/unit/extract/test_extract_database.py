@@ -1,6 +1,9 @@
 """A department's own tables, on SQLite."""
 
 import gzip
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -120,3 +123,45 @@ def test_no_password_in_messages(store: RawStore, tmp_path: Path) -> None:
     (tmp_path / "not.sqlite").write_text("no database at all, far from it" * 50)
     with pytest.raises(TransientSourceError, match="KC_DEPARTMENT_DB answered"):
         DatabaseTransport(f"sqlite:///{tmp_path / 'not.sqlite'}", store, now).survey(CALLS, MONTHS)
+
+
+@pytest.fixture
+def plans(url: str) -> Iterator[list[str]]:
+    """How the database finds the rows of each query on the calls that it is asked."""
+    found: list[str] = []
+
+    def explain(_connection: object, _cursor: object, statement: str, values: tuple[object, ...], *_: object) -> None:
+        if statement.startswith("SELECT") and 'FROM "calls"' in statement:
+            with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+                found.append(str(connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", explain)
+    yield found
+    sa.event.remove(sa.Engine, "before_cursor_execute", explain)
+
+
+def test_an_index_on_the_month_serves_survey_and_pull(url: str, database: DatabaseTransport, plans: list[str]) -> None:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+        connection.execute('CREATE INDEX of_month ON calls (substr(CAST("called at" AS VARCHAR), 1, 7), updated_at)')
+    survey = database.survey(CALLS, MONTHS)
+    assert survey is not None
+    assert database.pull(CALLS, "2026-06", MONTHS, survey.partitions["2026-06"]).manifest.row_count == 2
+    assert len(plans) >= 4
+    assert all("of_month" in plan for plan in plans)
+
+
+def test_an_index_on_a_column_of_times_serves_the_pull(store: RawStore, url: str, plans: list[str]) -> None:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+        connection.execute("ALTER TABLE calls RENAME TO texts")
+        columns = 'row_id INTEGER, incident_number TEXT, "called at" TIMESTAMP, address TEXT, officer_initiated BOOLEAN, updated_at TEXT'
+        connection.execute(f"CREATE TABLE calls ({columns})")
+        connection.execute("INSERT INTO calls SELECT row_id, incident_number, \"called at\", '', TRUE, updated_at FROM texts")
+        connection.execute('CREATE INDEX of_time ON calls ("called at")')
+    database = DatabaseTransport(url, store, now)
+    survey = database.survey(CALLS, MONTHS)
+    assert survey is not None
+    plans.clear()
+    manifest = database.pull(CALLS, "2026-06", MONTHS, survey.partitions["2026-06"]).manifest
+    assert sorted(read_pull(store, manifest)["incident_number"].to_pylist()) == ["A1", "A2"]
+    assert plans
+    assert all("of_time" in plan for plan in plans)
