@@ -1,9 +1,9 @@
 """Dagster's own records: where they lie, and how a command opens them."""
 
 import os
-import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,8 @@ from kc_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
+    import sqlalchemy as sa
+    from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -38,11 +40,11 @@ def dagster_instance(settings: Settings) -> Iterator["dg.DagsterInstance"]:
 
 @contextmanager
 def kept_open(instance: "dg.DagsterInstance", run_id: str) -> Iterator[None]:
-    """Keep Dagster's SQLite files open while a run of this process writes its events, and do not wait for the disk after each.
+    """Keep Dagster's SQLite files open while a run of this process writes its events, each with one connection.
 
-    Dagster opens and closes a file for every event, and SQLite writes its journal back into a file that nobody has open any more:
-    that took longer than the events themselves.  A power cut may cost the newest events, but harms no file; what the run made is
-    on the disk before it is told of.
+    Dagster makes an engine and opens a file for every event, and SQLite writes its journal back into a file that nobody has open
+    any more: that took longer than the events themselves.  The disk is not waited for after each event: a power cut may cost
+    the newest ones, but harms no file, and what the run made is on the disk before it is told of.
 
     Args:
         instance: where the run is recorded; one that does not lie in SQLite is left alone.
@@ -51,35 +53,40 @@ def kept_open(instance: "dg.DagsterInstance", run_id: str) -> Iterator[None]:
     from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
     storage = instance.event_log_storage
+    if not isinstance(storage, SqliteEventLogStorage):
+        yield
+        return
     with ExitStack() as held:
-        if isinstance(storage, SqliteEventLogStorage):
-            held.enter_context(_written_without_waiting(Path(storage.path_for_shard("index")).parent))
-            for shard in ("index", run_id):
-                held.enter_context(closing(_opened(storage.path_for_shard(shard))))
+        connections = {shard: held.enter_context(_connection(storage, shard)) for shard in ("index", run_id)}
+        opening, lock = storage._connect, storage._db_lock
+
+        @contextmanager
+        def connect(shard: str) -> "Iterator[sa.Connection]":
+            if shard in connections:
+                with lock, connections[shard].begin():
+                    yield connections[shard]
+            else:
+                with opening(shard) as connection:
+                    yield connection
+
+        # Attributes of this one object, which stand before its class's methods until they are taken away again.
+        vars(storage).update(_connect=connect, has_table=cache(storage.has_table))
+        held.callback(lambda: [vars(storage).pop(name) for name in ("_connect", "has_table")])
         yield
 
 
 @contextmanager
-def _written_without_waiting(folder: Path) -> Iterator[None]:
-    """Connections that SQLAlchemy opens to SQLite files in a folder leave it to the next checkpoint to wait for the disk."""
+def _connection(storage: "SqliteEventLogStorage", shard: str) -> "Iterator[sa.Connection]":
+    """A connection to one of the storage's files, which is made where there is none."""
     import sqlalchemy as sa
 
-    def relax(connection: object, _record: object) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            files = [Path(file) for _, _, file in connection.execute("PRAGMA database_list") if file]
-            if any(file.parent == folder for file in files):
-                connection.execute("PRAGMA synchronous = NORMAL")
-
-    sa.event.listen(sa.Engine, "connect", relax)
-    try:
-        yield
-    finally:
-        sa.event.remove(sa.Engine, "connect", relax)
-
-
-def _opened(path: str) -> sqlite3.Connection:
-    """A connection that has the file open; without reading something SQLite would not have opened it yet."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    return connection
+    with storage._connect(shard):
+        pass
+    engine = sa.create_engine(
+        storage.conn_string_for_shard(shard), poolclass=sa.NullPool, connect_args={"timeout": 30, "check_same_thread": False}
+    )
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
+        connection.rollback()
+        yield connection
+    engine.dispose()

@@ -7,6 +7,7 @@ only makes a pull be looked at that need not be.  The folder can be deleted at a
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import get_ident
 
 import numpy as np
 import numpy.typing as npt
@@ -36,11 +37,11 @@ class PullKeys:
         path = self._path(manifest, field)
         if (known := _read(path)) is not None:
             return known
-        digests = _digests(pc.unique(rows[field].combine_chunks())) if field in rows.column_names else np.zeros(0, np.uint64)
+        digests = np.sort(_digests(pc.unique(rows[field].combine_chunks()))) if field in rows.column_names else np.zeros(0, np.uint64)
         path.parent.mkdir(parents=True, exist_ok=True)
-        writing = path.with_name(f"{path.name}.{os.getpid()}.writing")
+        writing = path.with_name(f"{path.name}.{os.getpid()}.{get_ident()}.writing")
         with writing.open("wb") as file:
-            np.save(file, np.sort(digests), allow_pickle=False)
+            np.save(file, digests, allow_pickle=False)
         writing.replace(path)
         return digests
 
@@ -55,7 +56,10 @@ class PullKeys:
         """
         held = _read(self._path(manifest, field))
         held = self.note(manifest, field, read()) if held is None else held
-        return bool(np.isin(_digests(pa.array(keys, pa.string())), held).any())
+        asked = _digests(pa.array(keys, pa.string()))
+        place = np.searchsorted(held, asked)  # they are kept sorted
+        found = place < len(held)
+        return bool((held[place[found]] == asked[found]).any())
 
     def _path(self, manifest: Manifest, field: str) -> Path:
         return self._folder / f"{manifest.content_sha256()}-{field}.npy"
@@ -63,7 +67,7 @@ class PullKeys:
 
 def _read(path: Path) -> Digests | None:
     try:
-        digests: Digests = np.load(path, allow_pickle=False)
+        digests: Digests = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     return digests
