@@ -40,15 +40,18 @@ def account_by_feed(platform: Platform) -> dict[str, tuple[int, ...]]:
     }
 
 
-def attribution_rates(platform: Platform, by: str) -> dict[str, dict[str, float]]:
-    """Feed -> events (sums of their shares) for each value of a column of the attribution ledger, most first."""
-    shares = (
-        platform.lake.read("core/event_attribution", columns=["feed", by, "weight"]).group_by(["feed", by]).aggregate([("weight", "sum")])
-    )
-    rates: dict[str, dict[str, float]] = {}
-    for row in shares.sort_by([("weight_sum", "descending")]).to_pylist():
-        rates.setdefault(row["feed"], {})[row[by]] = row["weight_sum"]
-    return {feed: rates[feed] for feed in EVENT_FEEDS if feed in rates}
+def attribution_rates(platform: Platform, *by: str) -> list[dict[str, dict[str, float]]]:
+    """For each of some columns of the attribution ledger: feed -> events (sums of their shares) by its values, most first."""
+    shares = platform.lake.read("core/event_attribution", columns=["feed", *by, "weight"])
+    shares = shares.group_by(["feed", *by]).aggregate([("weight", "sum")]).rename_columns(["feed", *by, "weight"])
+    found = []
+    for column in by:
+        sums = shares.group_by(["feed", column]).aggregate([("weight", "sum")]).sort_by([("weight_sum", "descending")])
+        rates: dict[str, dict[str, float]] = {}
+        for row in sums.to_pylist():
+            rates.setdefault(row["feed"], {})[row[column]] = row["weight_sum"]
+        found.append({feed: rates[feed] for feed in EVENT_FEEDS if feed in rates})
+    return found
 
 
 def match_rates(platform: Platform) -> dict[str, dict[str, float]]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from functools import lru_cache
 from multiprocessing import get_context
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
 
 from kc_pipeline.catalog.rules import AUDITED_TABLES
@@ -83,8 +84,10 @@ def auditing_beside(platform: Platform) -> Iterator[Platform]:
 
 
 def _load() -> None:
-    """Import what judging needs, while nothing is to be judged yet."""
+    """Import what judging needs, while nothing is to be judged yet; and end at once in the end, with all its libraries as they are."""
     from kc_pipeline.quality import audit, expectations  # noqa: F401
+
+    Finalize(None, os._exit, args=(0,), exitpriority=-100)
 
 
 def _judge(settings: Settings, moment: datetime, table: str, day: date | None) -> "list[Finding]":

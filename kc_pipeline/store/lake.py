@@ -110,7 +110,7 @@ class Lake:
         schema = to_arrow(contract)
         if columns is not None:
             schema = pa.schema([schema.field(name) for name in columns])
-        stored = self._dataset(table, version)
+        stored = self._dataset(table, version, partitions)
         if stored is None or (partitions is not None and not partitions):
             return schema.empty_table()
         wanted = None if partitions is None else pc.field(str(contract.partition)).isin(_partition_values(contract, partitions))
@@ -288,13 +288,14 @@ class Lake:
         self._newest[table] = (opened, _written_ns(log, opened.version()) or 0, None)
         return opened
 
-    def _dataset(self, table: str, version: int | None) -> pads.Dataset | None:
-        """The files of a version as one data set; None before the table's first write."""
+    def _dataset(self, table: str, version: int | None, partitions: Sequence[str] | None) -> pads.Dataset | None:
+        """The files of a version as one data set, of an older one perhaps those of some partitions; None before the first write."""
         opened = self._open(table)
         if opened is None:
             return None
         if version is not None and version != opened.version():
-            return DeltaTable(self.path(table), version=version).to_pyarrow_dataset()
+            some = [(str(TABLES[table].partition), "in", list(partitions))] if partitions else None
+            return DeltaTable(self.path(table), version=version).to_pyarrow_dataset(file_pruning_predicate=some)
         _, written_ns, known = self._newest[table]
         stored = known or opened.to_pyarrow_dataset()
         self._newest[table] = (opened, written_ns, stored)

@@ -56,8 +56,8 @@ def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
         }
         if is_event:
             for table in written:
-                by_month = counted(platform.lake.read(table, columns=["month"]), "month")
-                note_months(context, dg.AssetKey(table.split("/")), [*written[clean.name], *written[quarantine.name]], by_month)
+                changed = [*written[clean.name], *written[quarantine.name]]
+                note_months(context, dg.AssetKey(table.split("/")), changed, platform.lake.row_counts(table))
         yield dg.MaterializeResult(
             asset_key=dg.AssetKey(clean.name.split("/")),
             metadata={

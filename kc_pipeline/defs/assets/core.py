@@ -93,7 +93,7 @@ def build_core_assets(
 
 
 def _attribution_summary(platform: Platform) -> Mapping[str, Any]:
-    by_precision, by_method = (attribution_rates(platform, column) for column in ("precision", "attribution_method"))
+    by_precision, by_method = attribution_rates(platform, "precision", "attribution_method")
     return {**rates_metadata(by_precision, "precision"), **rates_metadata(by_method, "method")}
 
 

@@ -29,7 +29,8 @@ def check_drift(platform: Platform, feed: str) -> "list[Finding]":
 
     rules = {rule.name: rule for rule in RULES[f"clean/{feed}"]}
     as_of = platform.now().astimezone(ZoneInfo(TIME_ZONE)).date()
-    drifts = [*events_drift(platform, feed, as_of), *_closing_drift(platform, feed), *_schema_drift(platform, FEEDS[feed])]
+    of_events = events_drift(feed, usable_counts(platform, feed, as_of), as_of)
+    drifts = [*of_events, *_closing_drift(platform, feed), *_schema_drift(platform, FEEDS[feed])]
     findings = []
     for name in dict.fromkeys(RULE_OF_DRIFT.values()):
         if name in rules:
@@ -40,19 +41,25 @@ def check_drift(platform: Platform, feed: str) -> "list[Finding]":
     return findings
 
 
-def doubts_about(platform: Platform, feed: str, as_of: date) -> list[str]:
-    """Sentences about what of a feed has stopped to come by a day, as far as that marks the source; lateness is told apart."""
+def doubts_about(feed: str, counts: "pd.DataFrame", as_of: date) -> list[str]:
+    """Sentences about what of a feed has stopped to come by a day, as far as that marks the source; lateness is told apart.
+
+    Args:
+        feed: name of a feed of events.
+        counts: its `usable_counts` of the day.
+        as_of: the day.
+    """
     marking = {rule.name for rule in RULES[f"clean/{feed}"] if rule.severity is Severity.MARKS}
-    drifts = events_drift(platform, feed, as_of)
+    drifts = events_drift(feed, counts, as_of)
     return [drift.sentence for drift in drifts if RULE_OF_DRIFT[drift.kind] in marking and drift.kind != "feed_late"]
 
 
-def events_drift(platform: Platform, feed: str, as_of: date) -> "list[Drift]":
-    """Silences, renames, volume, places, codes and lateness of a feed by what was available on a day."""
+def events_drift(feed: str, counts: "pd.DataFrame", as_of: date) -> "list[Drift]":
+    """Silences, renames, volume, places, codes and lateness of a feed by what was available on a day; see `usable_counts`."""
     from kc_pipeline.catalog.events import ended_codes
     from kc_pipeline.quality.drift import categories, codes, lags, locations, volume
 
-    counts, source = usable_counts(platform, feed, as_of), FEEDS[feed]
+    source = FEEDS[feed]
     if counts.empty:
         return []
     stale_after = source.stale_after_days or source.usual_lag_days

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kc_pipeline.catalog.columns import EVENT_TABLES
@@ -11,6 +10,8 @@ from kc_pipeline.defs.resources import Platform
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from kc_pipeline.store.lake import Lake
 
 
 @dataclass(frozen=True)
@@ -42,19 +43,18 @@ def changes_since(platform: Platform, stamps: Mapping[str, list[int | str | None
         None where that cannot be told: files of those versions are lost, or an event stands in several rows.
     """
     then, now = (tuple((table, *of[table]) for table in EVENT_TABLES) for of in (stamps, event_stamps(platform)))
-    return _changes(platform.settings.lake_dir, then, now)
+    return _changes(platform.lake, then, now)
 
 
 @lru_cache(maxsize=2)  # several steps of a run ask since the same day
-def _changes(root: Path, then: tuple[tuple[Any, ...], ...], now: tuple[tuple[Any, ...], ...]) -> EventChanges | None:
+def _changes(lake: "Lake", then: tuple[tuple[Any, ...], ...], now: tuple[tuple[Any, ...], ...]) -> EventChanges | None:
     import pyarrow as pa
     from deltalake.exceptions import DeltaError
 
     from kc_pipeline.places.attribution import attribution_columns
-    from kc_pipeline.store.lake import Lake
     from kc_pipeline.store.made_of import digest_of
 
-    lake, gone, come = Lake(root), [], []
+    gone, come = [], []
     for (table, since, digest), (_, version, _) in zip(then, now, strict=True):
         columns = attribution_columns(table.partition("/")[2])
         try:
