@@ -44,6 +44,7 @@ def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
         ],
         backfill_policy=dg.BackfillPolicy.single_run() if is_event else None,
         partitions_def=MONTHS if is_event else None,
+        op_tags={"dagster/priority": 1 + len(FEEDS)},  # before the pulls of other feeds, which may be under way meanwhile
     )
     def clean_and_quarantine(
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]

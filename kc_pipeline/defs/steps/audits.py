@@ -213,8 +213,9 @@ def _count_attribution(platform: Platform, months: list[str]) -> "Iterator[tuple
     events = events.assign(is_located=are_located(events, located))
     columns = ["event_id", "month", "business_parcel_id", "attribution_method", "precision", "weight"]
     ledger = read_frame(platform, "core/event_attribution", columns, months)
+    shares, happened = (dict(list(rows.groupby("month", sort=False))) for rows in (ledger, events))
     for month in months:
-        yield month, count_attribution(ledger[ledger["month"] == month], events[events["month"] == month])
+        yield month, count_attribution(shares.get(month, ledger[:0]), happened.get(month, events[:0]))
 
 
 def _judge_source_quality(platform: Platform, day: date) -> "list[Finding]":

@@ -68,6 +68,8 @@ class DayScore:
 @unless_unchanged(["core/factor_observations"], OBSERVATION_INPUTS)
 def gather_observations(platform: Platform) -> "Commit":
     """core/factor_observations from the clean tables and the business parcels."""
+    import pyarrow.compute as pc
+
     from kc_pipeline.risk.observations import OBSERVED_COLUMNS
     from kc_pipeline.risk.observations import gather_observations as gather
 
@@ -75,7 +77,9 @@ def gather_observations(platform: Platform) -> "Commit":
         table: read_frame(platform, table, [name for name in OBSERVED_COLUMNS if name in TABLES[table].column_names])
         for table in OBSERVED_TABLES
     }
-    ledger = read_frame(platform, "core/event_attribution", ["event_id", "business_parcel_id", "precision"])
+    of_observed = pc.field("feed").isin([table.removeprefix("clean/") for table in OBSERVED_TABLES])
+    columns = ["event_id", "business_parcel_id", "precision"]
+    ledger = platform.lake.read("core/event_attribution", columns=columns, where=of_observed).to_pandas()
     lags = {feed.name: max(data_set.lag_days for data_set in feed.data_sets) for feed in FEEDS.values()}
     rows = gather(clean, read_frame(platform, "core/business_parcels"), ledger, lags)
     return write_table(platform, "core/factor_observations", rows, OBSERVATION_INPUTS)
