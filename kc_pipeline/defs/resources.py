@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kc_pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from kc_pipeline.defs.auditor import Auditor
+    from kc_pipeline.defs.beside import Beside
     from kc_pipeline.defs.puller import Puller
     from kc_pipeline.extract.guard import Guards
     from kc_pipeline.extract.pull_keys import PullKeys
@@ -35,14 +35,14 @@ class Platform:
         settings: what the run was told from outside.
         now: the clock; the sandbox lets it stand at the day that is scored.
         progress: told in a few words what is being done.
-        auditor: judges tables beside a run; None: each check judges its table itself.
+        beside: works beside a run, in another process; None: each step does its work itself.
         puller: pulls feeds ahead of a run's steps; None: each step pulls its feed itself.
     """
 
     settings: Settings
     now: Callable[[], datetime] = utc_now
     progress: Callable[[str], None] = field(default=lambda _message: None)
-    auditor: "Auditor | None" = None
+    beside: "Beside | None" = None
     puller: "Puller | None" = None
 
     @cached_property

@@ -6,7 +6,7 @@ import dagster as dg
 
 from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.defs.auditor import begin_audits
+from kc_pipeline.defs.beside import begin_audits
 from kc_pipeline.defs.freshness import refreshed_within_lag
 from kc_pipeline.defs.metadata import counts_table, note_months, spans, table_metadata
 from kc_pipeline.defs.partitions import MONTHS

@@ -7,8 +7,8 @@ import dagster as dg
 
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.answers import attribution_rates, match_rates
-from kc_pipeline.defs.auditor import begin_audits
 from kc_pipeline.defs.automation import WHEN_INPUTS_CHANGED
+from kc_pipeline.defs.beside import begin_audits
 from kc_pipeline.defs.metadata import rates_metadata, table_metadata
 from kc_pipeline.defs.previews import preview, share
 from kc_pipeline.defs.resources import Platform

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from kc_runs import copied, platform
 
-from kc_pipeline.defs.auditor import audit_table, auditing_beside, begin_audits
+from kc_pipeline.defs.beside import audit_table, begin_audits, working_beside
 from kc_pipeline.defs.steps import audits
 from kc_pipeline.sandbox.city import ANCHOR_DATE
 from kc_pipeline.sandbox.serving import city_clock
@@ -30,8 +30,8 @@ def test_tables_are_judged_alike_beside_the_run_and_in_it(finished_run: tuple[Pa
         stores = replace(platform(copied(finished_run[0], tmp_path / name)), now=city_clock(ANCHOR_DATE))
         stores = replace(stores, settings=replace(stores.settings, auditor=name))
         stores.lake.path("quality/audit").rename(tmp_path / f"audit-{name}")  # so that all of it is judged anew
-        with auditing_beside(stores) as judged:
-            assert (judged.auditor is not None) is (name == "beside")
+        with working_beside(stores) as judged:
+            assert (judged.beside is not None) is (name == "beside")
             begin_audits(judged, [table for table, day in TABLES if day is None])
             found.append([audit_table(judged, table, day) for table, day in TABLES])
         columns = ["table_name", "rule", "month", "checked_count", "failed_count", "sample", "facts"]
@@ -42,13 +42,13 @@ def test_tables_are_judged_alike_beside_the_run_and_in_it(finished_run: tuple[Pa
 
 
 def test_an_error_beside_the_run_is_an_error_of_its_check(finished_run: tuple[Path, str]) -> None:
-    with auditing_beside(platform(finished_run[0])) as judged, pytest.raises(KeyError, match="clean/nothing"):
+    with working_beside(platform(finished_run[0])) as judged, pytest.raises(KeyError, match="clean/nothing"):
         audit_table(judged, "clean/nothing")
 
 
 def test_a_run_judges_by_itself_once_the_other_process_was_killed(finished_run: tuple[Path, str], tmp_path: Path) -> None:
     stores = platform(copied(finished_run[0], tmp_path / "data"))
-    with auditing_beside(stores) as judged:
+    with working_beside(stores) as judged:
         for process in multiprocessing.active_children():
             process.kill()
             process.join()
