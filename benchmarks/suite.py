@@ -1,7 +1,7 @@
 """Ours beside the alternatives: the same jobs, in processes of their own, on the same synthetic city.
 
     .venv/bin/python benchmarks/suite.py [--size tiny|small|full] [--only J1,J4] [--repeats 5] [--folder data/bench]
-                                         [--engines PYTHON]
+                                         [--months 60] [--engines PYTHON]
 
 J1  attribution of a year's events, cold: the parcel that holds each point, else the only one within 5 m
 J2  the same with our location dimension kept from an earlier run (the others keep nothing)
@@ -13,7 +13,8 @@ J7  the daily refresh after ten years
 J8  the same day once more, with nothing new and with a few new rows of one feed
 
 Medians of whole processes, imports included; repeats are interleaved.  Peak memory is the largest sum of resident memory over
-the process tree (and over the server, for PostGIS).  What is made once is kept in the folder.  --engines names a Python in which
+the process tree (and over the server, for PostGIS).  What is made once is kept in the folder.  --months
+makes the long history of J3, J6, J7 and J8 another one than ten years.  --engines names a Python in which
 DuckDB with its spatial extension and SedonaDB are installed.  Exit code 1: a contender found something else than ours
 does, beyond what the boundary rule explains.
 """
@@ -287,13 +288,16 @@ def main() -> int:
     parser.add_argument("--only", default=",".join(JOBS), help="jobs, separated by commas")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--folder", type=Path, default=Path("data/bench"))
+    parser.add_argument("--months", type=int, help="months of the long history; default: as many as the size has")
     parser.add_argument("--engines", default=sys.executable, help="Python that has DuckDB and SedonaDB")
     asked = parser.parse_args()
     unknown = set(asked.only.split(",")) - set(JOBS)
     if unknown:
         parser.error(f"no job {', '.join(sorted(unknown))}; there are {', '.join(JOBS)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a database server that was started is stopped
-    suite = Suite(Inputs((asked.folder / asked.size).resolve(), *SIZES[asked.size]), asked.repeats, asked.engines)
+    scale, months = SIZES[asked.size]
+    folder = asked.folder / (asked.size if asked.months in (None, months) else f"{asked.size}-{asked.months}")
+    suite = Suite(Inputs(folder.resolve(), scale, asked.months or months), asked.repeats, asked.engines)
     print(f"Size {asked.size}: scale {suite.inputs.scale}, long history {suite.inputs.months} months; {os.cpu_count()} cores", flush=True)
     works: dict[str, Callable[[], None]] = {
         "J1": lambda: attribution(suite, warm=False),
