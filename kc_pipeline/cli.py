@@ -55,10 +55,6 @@ def main() -> None:
 @click.argument("recordings", required=False, type=click.Path(path_type=Path, file_okay=False))
 def run(as_of: datetime | None, source: str | None, scale: float | None, recordings: Path | None) -> None:
     """Refresh every feed, score a day, publish it.  RECORDINGS: folder of recorded rows, with --source replay."""
-    # Arrow's allocator gives freed memory back at once, and a run that takes it again waits for the kernel to clear it: 3 s in 40 at
-    # ten years of the full city, for 0.4 GB more at the peak.  Read when Arrow is loaded.
-    os.environ.setdefault("MIMALLOC_PURGE_DELAY", "-1")
-
     from filelock import FileLock, Timeout
 
     from kc_pipeline import report
