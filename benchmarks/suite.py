@@ -13,10 +13,9 @@ J7  the daily refresh after ten years
 J8  the same day once more, with nothing new and with a few new rows of one feed
 
 Medians of whole processes, imports included; repeats are interleaved.  Peak memory is the largest sum of resident memory over
-the process tree (and over the server, for PostGIS).  What is made once is kept in the folder.  --months
-makes the long history of J3, J6, J7 and J8 another one than ten years.  --engines names a Python in which
-DuckDB with its spatial extension and SedonaDB are installed.  Exit code 1: a contender found something else than ours
-does, beyond what the boundary rule explains.
+the process tree (and over the server, for PostGIS).  What is made once is kept in the folder.  --months makes the long history of
+J3, J6, J7 and J8 another one than ten years.  --engines names a Python in which DuckDB with its spatial extension and SedonaDB are
+installed.  Exit code 1: a contender found something else than ours does, beyond what the boundary rule explains.
 """
 
 import argparse

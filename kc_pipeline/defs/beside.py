@@ -89,7 +89,8 @@ def begin_audits(platform: Platform, tables: Iterable[str], day: date | None = N
 
 def audit_table(platform: Platform, table: str, day: date | None = None) -> "list[Finding]":
     """What was found of a table, beside the run or here; see `audits.audit_table`."""
-    begin_audits(platform, [table], day)  # the other process has loaded what it needs for it
+    if platform.beside is not None:  # the other process has loaded what it needs for it
+        platform.beside.begin(platform, audits.audit_table, table, day)
     return outcome(platform, audits.audit_table, table, day)
 
 

@@ -53,9 +53,9 @@ def build_checks(table: str) -> dg.AssetChecksDefinition:
 
 def _begin_what_follows(context: dg.AssetCheckExecutionContext, platform: Platform, table: str, findings: "Mapping[str, Finding]") -> None:
     """In a run of a day, begin what waited for this table alone, unless a rule that blocks is broken."""
-    day = None if TABLES[table].layer == "clean" else context.run.tags.get("dagster/partition")  # that of clean tables is a month
-    if day is not None and all(findings[rule.name].passed for rule in RULES[table] if rule.severity is Severity.BLOCKS):
-        begin_marts(platform, table, date.fromisoformat(day), context.run.run_id)
+    is_of_day = context.has_partition_key and TABLES[table].layer != "clean"  # clean tables are made by the month
+    if is_of_day and all(findings[rule.name].passed for rule in RULES[table] if rule.severity is Severity.BLOCKS):
+        begin_marts(platform, table, date.fromisoformat(context.partition_key), context.run.run_id)
 
 
 def _day(context: dg.AssetCheckExecutionContext, platform: Platform, table: str) -> date | None:

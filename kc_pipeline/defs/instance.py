@@ -79,14 +79,13 @@ def kept_open(instance: "dg.DagsterInstance", run_id: str) -> Iterator[None]:
 def _connection(storage: "SqliteEventLogStorage", shard: str) -> "Iterator[sa.Connection]":
     """A connection to one of the storage's files, which is made where there is none."""
     import sqlalchemy as sa
+    from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 
     with storage._connect(shard):
         pass
-    engine = sa.create_engine(
-        storage.conn_string_for_shard(shard), poolclass=sa.NullPool, connect_args={"timeout": 30, "check_same_thread": False}
-    )
+    arguments = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+    engine = sa.create_engine(storage.conn_string_for_shard(shard), poolclass=sa.NullPool, connect_args=arguments)
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
         connection.rollback()
         yield connection
-    engine.dispose()

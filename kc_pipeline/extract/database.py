@@ -113,7 +113,7 @@ class DatabaseTransport:
             if data_set.month_field is None:
                 total, changed_at = connection.execute(sa.select(sa.func.count(), changed).select_from(described.table)).one()
                 return Survey(total, {WHOLE: Held(total, _text(changed_at))} if total else {})
-            month = _month(described, data_set)
+            month = _month(_dating(described, data_set))
             found = connection.execute(sa.select(month, sa.func.count(), changed).select_from(described.table).group_by(month)).all()
             total = connection.execute(sa.select(sa.func.count()).select_from(described.table)).scalar_one()
         return Survey(total, by_partition([(m, n, _text(c)) for m, n, c in found], months))
@@ -233,23 +233,27 @@ def _limit_statements(connection: DBAPIConnection, _record: object, seconds: flo
     connection.commit()
 
 
-def _month(described: Described, data_set: DataSet) -> sa.ColumnElement[str]:
+def _dating(described: Described, data_set: DataSet) -> sa.ColumnClause[object]:
+    """The column whose month cuts a data set into partitions."""
+    return described.table.c[described.resolution[data_set.month_field or ""]]
+
+
+def _month(column: sa.ColumnClause[object]) -> sa.ColumnElement[str]:
     """YYYY-MM of a row, without bound values: so a database can use an index on the expression."""
-    column = described.table.c[described.resolution[data_set.month_field or ""]]
     return sa.func.substr(sa.cast(column, sa.String), sa.literal_column("1"), sa.literal_column("7"))
 
 
 def _of_partition(described: Described, data_set: DataSet, partition: str, months: Months) -> sa.ColumnElement[bool]:
     if partition == WHOLE:
         return sa.true()
-    month = _month(described, data_set)
+    column = _dating(described, data_set)
+    month = _month(column)
     if partition == UNDATED:
         return sa.or_(month.is_(None), month.not_in(months.all()))
-    name = described.resolution[data_set.month_field or ""]
-    if name not in described.dated:
+    if column.name not in described.dated:
         return month == partition
     # The same by a range, which an index on the column serves.
-    column, first, behind = described.table.c[name], *(date.fromisoformat(f"{m}-01") for m in (partition, next_month(partition)))
+    first, behind = (date.fromisoformat(f"{each}-01") for each in (partition, next_month(partition)))
     return sa.and_(month == partition, column >= first, column < behind)
 
 

@@ -7,7 +7,6 @@ only makes a pull be looked at that need not be.  The folder can be deleted at a
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import get_ident
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +38,7 @@ class PullKeys:
             return known
         digests = np.sort(_digests(pc.unique(rows[field].combine_chunks()))) if field in rows.column_names else np.zeros(0, np.uint64)
         path.parent.mkdir(parents=True, exist_ok=True)
-        writing = path.with_name(f"{path.name}.{os.getpid()}.{get_ident()}.writing")
+        writing = path.with_name(f"{path.name}.{os.getpid()}.writing")
         with writing.open("wb") as file:
             np.save(file, digests, allow_pickle=False)
         writing.replace(path)

@@ -37,10 +37,10 @@ def check_keys(table: str, rows: pa.Table) -> Finding:
         table: name in the catalogue.
         rows: all its rows, at least the key columns.
     """
-    key, doubtful = list(TABLES[table].key), rows
-    if rows.num_rows:  # rows whose value in the first key column stands in no other row need not be looked at again
-        counted = pc.value_counts(rows[key[0]])
-        doubtful = rows.filter(pc.is_in(rows[key[0]], counted.field("values").filter(pc.greater(counted.field("counts"), 1))))
+    key = list(TABLES[table].key)
+    # Rows whose value in the first key column stands in no other row need not be looked at again.
+    counted = pc.value_counts(rows[key[0]])
+    doubtful = rows.filter(pc.is_in(rows[key[0]], counted.field("values").filter(pc.greater(counted.field("counts"), 1))))
     counts = doubtful.select(key).group_by(key).aggregate([([], "count_all")])
     repeated = counts.filter(pc.greater(counts["count_all"], 1))
     sample = ", ".join("|".join(str(row[name]) for name in key) for row in repeated.slice(0, 5).to_pylist())

@@ -110,8 +110,9 @@ class Lake:
         schema = to_arrow(contract)
         if columns is not None:
             schema = pa.schema([schema.field(name) for name in columns])
-        stored = self._dataset(table, version, partitions)
-        if stored is None or (partitions is not None and not partitions):
+        is_of_nothing = partitions is not None and not partitions
+        stored = None if is_of_nothing else self._dataset(table, version, partitions)
+        if stored is None:
             return schema.empty_table()
         wanted = None if partitions is None else pc.field(str(contract.partition)).isin(_partition_values(contract, partitions))
         if where is not None:
