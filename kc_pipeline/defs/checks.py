@@ -10,7 +10,7 @@ from kc_pipeline.catalog.own_rules import CHECKS
 from kc_pipeline.catalog.rule_model import Rule, Severity
 from kc_pipeline.catalog.rules import AUDITED_TABLES, RULES, check_of
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.defs.beside import audit_table, begin_marts
+from kc_pipeline.defs.beside import audit_table, begin_marts, keeps_blocking_rules
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import audits
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from kc_pipeline.quality.checks import Finding
 
 _SHOWN_FACTS = 6
-# Whatever does not wait for a check goes first: the table is judged beside it meanwhile.
-_AFTER_STEPS = {"dagster/priority": "-1"}
+# Whatever does not wait for a check goes first: the table is judged beside it meanwhile.  But the score waits for these.
+_AFTER_STEPS, _BEFORE_STEPS = {"dagster/priority": "-1"}, {"dagster/priority": "1"}
+_WAITED_FOR = ("core/factor_observations", "marts/source_quality")
 
 
 def build_checks(table: str) -> dg.AssetChecksDefinition:
@@ -36,7 +37,9 @@ def build_checks(table: str) -> dg.AssetChecksDefinition:
         for name, shown in rules.items()
     ]
 
-    @dg.multi_asset_check(name=f"check_{table.replace('/', '_')}", specs=specs, can_subset=True, op_tags=_AFTER_STEPS)
+    op_tags = _BEFORE_STEPS if table in _WAITED_FOR else _AFTER_STEPS
+
+    @dg.multi_asset_check(name=f"check_{table.replace('/', '_')}", specs=specs, can_subset=True, op_tags=op_tags)
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.AssetCheckResult]:
         findings = {finding.law: finding for finding in audit_table(platform, table, _day(context, platform, table))}
         shared: dict[str, Any] = {"report": dg.MetadataValue.path(str(audits.write_report(platform, context.run.run_id)))}
@@ -54,7 +57,7 @@ def build_checks(table: str) -> dg.AssetChecksDefinition:
 def _begin_what_follows(context: dg.AssetCheckExecutionContext, platform: Platform, table: str, findings: "Mapping[str, Finding]") -> None:
     """In a run of a day, begin what waited for this table alone, unless a rule that blocks is broken."""
     is_of_day = context.has_partition_key and TABLES[table].layer != "clean"  # clean tables are made by the month
-    if is_of_day and all(findings[rule.name].passed for rule in RULES[table] if rule.severity is Severity.BLOCKS):
+    if is_of_day and keeps_blocking_rules(table, findings.values()):
         begin_marts(platform, table, date.fromisoformat(context.partition_key), context.run.run_id)
 
 

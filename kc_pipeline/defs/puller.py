@@ -13,6 +13,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from kc_pipeline.catalog.sources import Feed
+from kc_pipeline.defs.beside import begin_cleaning, clean_feed
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import feeds
 
@@ -49,6 +50,7 @@ class Puller:
             found = begun.result()
             if begun_from == open_from:
                 return found
+            clean_feed(platform, feed)  # what was begun with too little is not what its step asks for
         return feeds.refresh_raw(platform, feed, open_from)
 
     def end(self, *, waits: bool) -> None:
@@ -66,7 +68,9 @@ class Puller:
                 return
             if begun.set_running_or_notify_cancel():
                 try:
-                    begun.set_result(feeds.refresh_raw(platform, feed, open_from))
+                    found = feeds.refresh_raw(platform, feed, open_from)
+                    begin_cleaning(platform, feed)  # before anybody can know that it is pulled
+                    begun.set_result(found)
                 except Exception as error:  # whoever waits for the pull gets it
                     begun.set_exception(error)
 

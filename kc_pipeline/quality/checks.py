@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 from kc_pipeline.catalog.own_rules import MINIMUM_GOOD_SHARE, REGISTER_FLOORS
 from kc_pipeline.catalog.rules import rule_of
 from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.digests import row_digests, values_twice
 from kc_pipeline.membership import among
 
 
@@ -38,9 +40,8 @@ def check_keys(table: str, rows: pa.Table) -> Finding:
         rows: all its rows, at least the key columns.
     """
     key = list(TABLES[table].key)
-    # Rows whose value in the first key column stands in no other row need not be looked at again.
-    counted = pc.value_counts(rows[key[0]])
-    doubtful = rows.filter(pc.is_in(rows[key[0]], counted.field("values").filter(pc.greater(counted.field("counts"), 1))))
+    digests = row_digests(rows.select(key))
+    doubtful = rows.filter(np.isin(digests, values_twice(digests)))  # no other row can have a key of another one
     counts = doubtful.select(key).group_by(key).aggregate([([], "count_all")])
     repeated = counts.filter(pc.greater(counts["count_all"], 1))
     sample = ", ".join("|".join(str(row[name]) for name in key) for row in repeated.slice(0, 5).to_pylist())

@@ -10,6 +10,7 @@ from typing import Any
 import great_expectations as gx
 import great_expectations.expectations as gxe
 import pandas as pd
+from great_expectations.core import ExpectationValidationResult
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.expectations.expectation import Expectation
 
@@ -70,17 +71,18 @@ def broken_rows(suite: gx.ExpectationSuite, rows: pd.DataFrame, number: str) -> 
     Raises:
         ValueError: an expectation could not be evaluated.
     """
-    counted = _validate(suite, rows, {"result_format": "BASIC"})
-    broken = [rule for rule, result in counted.items() if result["unexpected_count"]]
+    # First only whether each rule holds for every row: anything more, such as the values that break it, is looked for in copies of
+    # the rows.  Then only what is broken is asked for row by row: that costs by the number of broken rows.
+    strict = gx.ExpectationSuite(name=suite.name, expectations=[e.copy(update={"mostly": 1.0}) for e in suite.expectations])
+    broken = [rule for rule, result in _validate(strict, rows, {"result_format": "BOOLEAN_ONLY"}).items() if not result.success]
     if not broken:
         return {}
-    # Only what is broken is asked for row by row: that costs by the number of broken rows.
     again = gx.ExpectationSuite(name=suite.name, expectations=[e for e in suite.expectations if _rule_of(e.meta) in broken])
     told = _validate(again, rows, {"result_format": "COMPLETE", "unexpected_index_column_names": [number]})
-    return {rule: sorted(int(row[number]) for row in result["unexpected_index_list"]) for rule, result in told.items()}
+    return {rule: sorted(int(row[number]) for row in outcome.result["unexpected_index_list"]) for rule, outcome in told.items()}
 
 
-def _validate(suite: gx.ExpectationSuite, rows: pd.DataFrame, result_format: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _validate(suite: gx.ExpectationSuite, rows: pd.DataFrame, result_format: dict[str, Any]) -> dict[str, ExpectationValidationResult]:
     """Rule -> result of its expectation; results come back in any order."""
     context = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
@@ -92,7 +94,7 @@ def _validate(suite: gx.ExpectationSuite, rows: pd.DataFrame, result_format: dic
         rule = _rule_of(result.expectation_config.meta if result.expectation_config else None)
         if result.exception_info and result.exception_info.get("raised_exception"):
             raise ValueError(f"{suite.name}: {rule} could not be evaluated: {result.exception_info.get('exception_message')}")
-        results[rule] = result.result
+        results[rule] = result
     missing = {_rule_of(e.meta) for e in suite.expectations} - set(results)
     if missing:
         raise ValueError(f"{suite.name}: no result for {sorted(missing)}")

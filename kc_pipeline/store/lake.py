@@ -327,7 +327,8 @@ class Lake:
     def _commit(self, contract: Table, rows: pa.Table, changed: list[str], made_from: dict[str, object]) -> None:
         path = self.path(contract.name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        first = self.version(contract.name) is None
+        before = self.version(contract.name)
+        first = before is None
         predicate = None
         if contract.partition is not None and not first:
             values = ", ".join("'" + part.replace("'", "''") + "'" for part in changed)
@@ -348,9 +349,10 @@ class Lake:
             raise LakeConflictError(f"{contract.name}: another run wrote it meanwhile; nothing of this one is there, run again") from error
         except DeltaError as error:
             raise LakeError(f"{contract.name}: it cannot be written under {path}, and is as it was: {error}") from error
-        version = DeltaTable(path).version()
-        _fsync_version(path, version)
-        seal(path, version)
+        newest = DeltaTable(path).version()
+        for version in range(0 if before is None else before + 1, newest + 1):  # others may have written other partitions meanwhile
+            _fsync_version(path, version)
+        seal(path, newest)
 
 
 def _log_name(version: int) -> str:

@@ -3,8 +3,9 @@
 import multiprocessing
 import os
 import shutil
+import time
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -13,11 +14,12 @@ import dagster as dg
 import pytest
 from kc_runs import copied, platform
 
-from kc_pipeline.catalog.rules import AUDITED_TABLES
+from kc_pipeline.catalog.rules import AUDITED_TABLES, RULES
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.beside import MARTS_BESIDE, Beside, audit_table, begin_audits, begin_marts, outcome, working_beside
 from kc_pipeline.defs.build import build_defs
 from kc_pipeline.defs.steps import audits, marts, ordinance, public_counts
+from kc_pipeline.quality.checks import Finding
 from kc_pipeline.sandbox.city import ANCHOR_DATE
 from kc_pipeline.sandbox.serving import city_clock
 
@@ -72,14 +74,17 @@ MART_OF_WORK: dict[Callable[..., object], str] = {
 
 
 class Noted(ProcessPoolExecutor):
-    """Begins nothing, but notes what it was asked to begin."""
+    """Does nothing, but notes what it was given; tables that it is to judge are found sound, or not."""
 
-    def __init__(self) -> None:
-        self.begun: list[object] = []
+    def __init__(self, *unsound: str) -> None:
+        self.given: list[tuple[object, ...]] = []
+        self._unsound = unsound
 
-    def submit(self, _do: object, /, *given: object, **_named: object) -> "Future[object]":  # type: ignore[override]
-        self.begun.append(given[2])
-        return Future()
+    def submit(self, _do: object, _settings: object, _moment: object, work: object, arguments: tuple[str, ...]) -> "Future[object]":  # type: ignore[override]
+        self.given.append((work, arguments[0]) if work is audits.audit_table else (work,))
+        done: Future[object] = Future()
+        done.set_result([Finding(rule.name, arguments[0] not in self._unsound, {}) for rule in RULES.get(arguments[0], ())])
+        return done
 
 
 def test_marts_beside_a_run_are_those_that_the_run_makes(finished_run: tuple[Path, str], tmp_path: Path) -> None:
@@ -100,21 +105,76 @@ def test_marts_beside_a_run_are_those_that_the_run_makes(finished_run: tuple[Pat
     assert all(set(rows["run_id"].to_pylist()) == {"a run"} for rows in made[0].values())
 
 
-def test_a_mart_is_begun_once_all_tables_before_it_are_sound(tmp_path: Path) -> None:
+def test_a_mart_is_begun_and_judged_once_all_tables_before_it_are_sound(tmp_path: Path) -> None:
     pool = Noted()
     stores = replace(platform(tmp_path), beside=Beside(pool))
-    for table in ("core/located_addresses", "core/business_parcels", "core/event_attribution"):
-        begin_marts(stores, table, ANCHOR_DATE, "run")
-    assert pool.begun == [marts.judge_sources]
-    begin_marts(stores, "marts/source_quality", ANCHOR_DATE, "run")
-    assert pool.begun[1:] == [ordinance.count_thresholds, public_counts.count_for_the_public]
+    begin_marts(stores, "core/gazetteer", ANCHOR_DATE, "run")
+    assert pool.given == [(marts.judge_sources,), (audits.audit_table, "marts/source_quality")]
+    pool.given.clear()
+    begin_marts(stores, "core/located_addresses", ANCHOR_DATE, "run")
+    assert pool.given == [(public_counts.count_for_the_public,), (audits.audit_table, "marts/public_neighborhood_quarter")]
+    pool.given.clear()
+    begin_marts(stores, "core/business_parcels", ANCHOR_DATE, "run")
+    assert pool.given == []
+    begin_marts(stores, "core/event_attribution", ANCHOR_DATE, "run")
+    judged = [(audits.audit_table, f"marts/threshold_{name}") for name in ("status", "events")]
+    assert pool.given == [(ordinance.count_thresholds,), *judged]
+    pool.given.clear()
     begin_marts(stores, "core/factor_observations", ANCHOR_DATE, "run")
-    assert pool.begun[3:] == [marts.list_actions]
+    assert pool.given == [(marts.list_actions,), (audits.audit_table, "marts/action_items")]
+
+
+def test_no_mart_follows_from_one_that_was_found_unsound(tmp_path: Path) -> None:
+    pool = Noted("marts/source_quality")
+    stores = replace(platform(tmp_path), beside=Beside(pool))
+    for table in (
+        "core/gazetteer",
+        "core/located_addresses",
+        "core/business_parcels",
+        "core/event_attribution",
+        "core/factor_observations",
+    ):
+        begin_marts(stores, table, ANCHOR_DATE, "run")
+    assert pool.given == [(marts.judge_sources,), (audits.audit_table, "marts/source_quality")]
+
+
+class Held(Noted):
+    """Gives nothing back until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.promised: list[Future[object]] = []
+
+    def submit(self, *given: object, **_named: object) -> "Future[object]":  # type: ignore[override]
+        super().submit(*given)  # type: ignore[arg-type]
+        self.promised.append(Future())
+        return self.promised[-1]
+
+
+def test_what_a_step_waits_for_is_done_before_what_was_begun_earlier(tmp_path: Path) -> None:
+    pool, tables = Held(), ["clean/streets", "clean/districts", "clean/parcels"]
+    beside = Beside(pool)
+    stores = replace(platform(tmp_path), beside=beside)
+    begin_audits(stores, tables)
+    assert pool.given == [(audits.audit_table, tables[0])]
+    with ThreadPoolExecutor(1) as step:
+        waiting = step.submit(audit_table, stores, tables[2])
+        while len(beside._begun) == len(tables):  # the step has not asked yet
+            time.sleep(0.01)
+        pool.promised[0].set_result([])
+        assert pool.given[1:] == [(audits.audit_table, tables[2])]
+        pool.promised[1].set_result(["what was found"])
+        assert waiting.result() == ["what was found"]
+    assert pool.given[2:] == [(audits.audit_table, tables[1])]
 
 
 @pytest.mark.parametrize(("work", "mart"), MART_OF_WORK.items(), ids=MART_OF_WORK.values())
 def test_a_mart_beside_waits_for_what_its_step_waits_for(work: Callable[..., object], mart: str, tmp_path: Path) -> None:
     graph = build_defs(platform=platform(tmp_path)).resolve_asset_graph()
-    before = {parent.to_user_string() for parent in graph.get(dg.AssetKey(mart.split("/"))).parent_keys}
-    assert MARTS_BESIDE[work] == {table for table in before if not table.startswith("clean/")}
-    assert MARTS_BESIDE[work] <= set(AUDITED_TABLES)
+    parents = {parent.to_user_string() for parent in graph.get(dg.AssetKey(mart.split("/"))).parent_keys}
+    before = {table for table in parents if not table.startswith("clean/")}
+    if work is marts.judge_sources:  # it reads clean tables only, and waits so that automation asks for all marts of a day together
+        before -= {"core/event_attribution"}
+    assert MARTS_BESIDE[work].needed == before
+    assert mart in MARTS_BESIDE[work].made
+    assert {*before, *MARTS_BESIDE[work].made} <= set(AUDITED_TABLES)

@@ -9,7 +9,7 @@ from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.reference import SNAPSHOT_COLUMNS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS
-from kc_pipeline.defs.assets.marts import source_quality
+from kc_pipeline.defs.assets.marts import MADE_BESIDE, source_quality
 from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
 from kc_pipeline.defs.beside import begin_audits, outcome
 from kc_pipeline.defs.freshness import EVERY_MORNING
@@ -32,6 +32,7 @@ _ACTIONS, _PUBLIC = TABLES["marts/action_items"], TABLES["marts/public_neighborh
     metadata=table_metadata(_ACTIONS),
     automation_condition=WHEN_CORE_IS_DONE,
     freshness_policy=EVERY_MORNING,
+    op_tags=MADE_BESIDE,
     description=(
         "What is open on the premises of each business and within 200 m of it, who has to act, and since when. No source tells "
         "whether a business lights its own lot."
@@ -102,6 +103,7 @@ def dimensions(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
     metadata=table_metadata(_PUBLIC),
     automation_condition=WHEN_CORE_IS_DONE,
     freshness_policy=EVERY_MORNING,
+    op_tags=MADE_BESIDE,
     description=(
         "Events by neighborhood and complete quarter, for everybody: counts from 1 to 10 are hidden, and others with them where a "
         "hidden one could be computed."

@@ -6,13 +6,12 @@ import dagster as dg
 
 from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.defs.beside import begin_audits
+from kc_pipeline.defs.beside import begin_audits, clean_feed
 from kc_pipeline.defs.freshness import refreshed_within_lag
 from kc_pipeline.defs.metadata import counts_table, note_months, spans, table_metadata
 from kc_pipeline.defs.partitions import MONTHS
 from kc_pipeline.defs.previews import counted, preview, share
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps import feeds
 
 
 def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
@@ -49,7 +48,7 @@ def build_clean_assets(feed: Feed) -> dg.AssetsDefinition:
     def clean_and_quarantine(
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        report = feeds.clean_feed(platform, feed)
+        report = clean_feed(platform, feed)
         begin_audits(platform, [clean.name])
         written = {
             table: sorted({part for c in report.commits if c.table == table for part in c.changed})

@@ -21,6 +21,8 @@ _RISK, _FACTORS, _STATUS, _INCIDENTS, _QUALITY = (
     TABLES[f"marts/{name}"]
     for name in ("business_risk", "business_risk_factors", "threshold_status", "threshold_events", "source_quality")
 )  # fmt: skip
+# `kc run` makes these beside its steps: theirs only take what was made, and had better wait until it is.
+MADE_BESIDE = {"dagster/priority": -1}
 
 
 @dg.asset(
@@ -33,6 +35,7 @@ _RISK, _FACTORS, _STATUS, _INCIDENTS, _QUALITY = (
     metadata=table_metadata(_QUALITY),
     automation_condition=WHEN_CORE_IS_DONE,
     freshness_policy=EVERY_MORNING,
+    op_tags={"dagster/priority": 1},  # `kc run` has made it beside the core tables, and all other marts wait for it
     description="How each feed stands on a day: fresh, degraded, stale, silent or failed, and what became of its rows. Silent is not safe.",
 )
 def source_quality(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
@@ -83,7 +86,7 @@ _RISK_DESCRIPTIONS = {
         for table, description in _RISK_DESCRIPTIONS.items()
     ],
     partitions_def=DAYS,
-    op_tags={"dagster/priority": 1},  # `kc run` makes the other marts beside it
+    op_tags={"dagster/priority": 1},
 )
 def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
     """marts/business_risk and marts/business_risk_factors."""
@@ -138,6 +141,7 @@ _THRESHOLD_DESCRIPTIONS = {
         for table, description in _THRESHOLD_DESCRIPTIONS.items()
     ],
     partitions_def=DAYS,
+    op_tags=MADE_BESIDE,
 )
 def thresholds(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
     """marts/threshold_status and marts/threshold_events."""

@@ -1,9 +1,13 @@
 """How a feed moves over time: the counts that quality/drift/ judges, taken from the lake and from the manifests."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.geography import TIME_ZONE
 from kc_pipeline.catalog.own_rules import RULE_OF_DRIFT
 from kc_pipeline.catalog.rule_model import Severity
@@ -11,6 +15,7 @@ from kc_pipeline.catalog.rules import RULES
 from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.store.made_of import digest_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,14 +28,28 @@ _COUNTED_BY = ("report_date", "source_category", "category", "address_precision"
 SCHEMA_NEWS_DAYS = 30
 
 
+@dataclass(frozen=True)
+class Movement:
+    """What was available of a feed of events on a day, and how that moves.
+
+    Attributes:
+        oldest: first report date; None where nothing was available.
+        newest: last report date.
+        drifts: silences, renames, volume, places, codes and lateness.
+    """
+
+    oldest: date | None
+    newest: date | None
+    drifts: "tuple[Drift, ...]"
+
+
 def check_drift(platform: Platform, feed: str) -> "list[Finding]":
     """One finding for each rule about a feed's movement, as of the platform's day."""
     from kc_pipeline.quality.checks import Finding
 
     rules = {rule.name: rule for rule in RULES[f"clean/{feed}"]}
     as_of = platform.now().astimezone(ZoneInfo(TIME_ZONE)).date()
-    of_events = events_drift(feed, usable_counts(platform, feed, as_of), as_of)
-    drifts = [*of_events, *_closing_drift(platform, feed), *_schema_drift(platform, FEEDS[feed])]
+    drifts = [*movement_of(platform, feed, as_of).drifts, *_closing_drift(platform, feed), *_schema_drift(platform, FEEDS[feed])]
     findings = []
     for name in dict.fromkeys(RULE_OF_DRIFT.values()):
         if name in rules:
@@ -41,27 +60,31 @@ def check_drift(platform: Platform, feed: str) -> "list[Finding]":
     return findings
 
 
-def doubts_about(feed: str, counts: "pd.DataFrame", as_of: date) -> list[str]:
-    """Sentences about what of a feed has stopped to come by a day, as far as that marks the source; lateness is told apart.
-
-    Args:
-        feed: name of a feed of events.
-        counts: its `usable_counts` of the day.
-        as_of: the day.
-    """
+def doubts_about(feed: str, drifts: "Iterable[Drift]") -> list[str]:
+    """Sentences about what of a feed has stopped to come, as far as that marks the source; lateness is told apart."""
     marking = {rule.name for rule in RULES[f"clean/{feed}"] if rule.severity is Severity.MARKS}
-    drifts = events_drift(feed, counts, as_of)
     return [drift.sentence for drift in drifts if RULE_OF_DRIFT[drift.kind] in marking and drift.kind != "feed_late"]
 
 
-def events_drift(feed: str, counts: "pd.DataFrame", as_of: date) -> "list[Drift]":
-    """Silences, renames, volume, places, codes and lateness of a feed by what was available on a day; see `usable_counts`."""
+def movement_of(platform: Platform, feed: str, as_of: date) -> Movement:
+    """How a feed of events moves by what was available on a day; it is found once for a state of its clean table."""
+    return _movement(platform, feed, as_of, digest_of(platform.lake.states(f"clean/{feed}")))
+
+
+@lru_cache(maxsize=len(EVENT_FEEDS))
+def _movement(platform: Platform, feed: str, as_of: date, _state: str) -> Movement:
+    counts = _usable_counts(platform, feed, as_of)
+    if counts.empty:
+        return Movement(None, None, ())
+    days = counts["report_date"]
+    return Movement(days.min().date(), days.max().date(), tuple(_events_drift(feed, counts, as_of)))
+
+
+def _events_drift(feed: str, counts: "pd.DataFrame", as_of: date) -> "list[Drift]":
     from kc_pipeline.catalog.events import ended_codes
     from kc_pipeline.quality.drift import categories, codes, lags, locations, volume
 
     source = FEEDS[feed]
-    if counts.empty:
-        return []
     stale_after = source.stale_after_days or source.usual_lag_days
     monthly = counts.assign(month=counts["report_date"].dt.strftime("%Y-%m"))
     found = [
@@ -76,7 +99,7 @@ def events_drift(feed: str, counts: "pd.DataFrame", as_of: date) -> "list[Drift]
     return sorted(found, key=lambda drift: (drift.kind, drift.subject))
 
 
-def usable_counts(platform: Platform, feed: str, as_of: date) -> "pd.DataFrame":
+def _usable_counts(platform: Platform, feed: str, as_of: date) -> "pd.DataFrame":
     """Events of a feed that were available on a day, counted by report date, category and kind of place."""
     import pyarrow.compute as pc
 

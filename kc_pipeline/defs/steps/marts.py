@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kc_pipeline.catalog.columns import EVENT_FEEDS, WINDOWS_DAYS, covered_column
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps.drifts import doubts_about, usable_counts
+from kc_pipeline.defs.steps.drifts import doubts_about, movement_of
 from kc_pipeline.defs.steps.frames import read_frame, write_mart
 from kc_pipeline.defs.steps.parts import cluster_of, work_on
 from kc_pipeline.defs.steps.risk import MODEL_INPUTS, score_day
@@ -47,11 +47,10 @@ def judge_sources(platform: Platform, as_of: date, run_id: str) -> "Commit":
     account = read_frame(platform, "quality/reconciliation")
     newest, covered, doubts = {}, {}, {}
     for feed in EVENT_FEEDS:
-        usable = usable_counts(platform, feed, as_of)
-        days = usable["report_date"]
-        oldest, newest[feed] = (days.min().date(), days.max().date()) if len(days) else (None, None)
-        covered[feed] = covered_days(set(account.loc[account["feed"] == feed, "month"]), oldest, newest[feed], as_of)
-        doubts[feed] = doubts_about(feed, usable, as_of)
+        moved = movement_of(platform, feed, as_of)
+        newest[feed] = moved.newest
+        covered[feed] = covered_days(set(account.loc[account["feed"] == feed, "month"]), moved.oldest, moved.newest, as_of)
+        doubts[feed] = doubts_about(feed, moved.drifts)
     held = {feed: platform.lake.count(f"clean/{feed}") for feed in FEEDS}
     rows = source_quality(account, held, newest, read_failures(platform.settings.raw_dir), as_of, doubts, covered)
     return write_mart(platform, "marts/source_quality", rows, as_of, run_id, ["quality/reconciliation"])
