@@ -9,7 +9,7 @@ after the other: two would both write quality/audit.
 import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -107,6 +107,14 @@ class Beside:
                 return begun.result()
         return work(platform, *arguments)
 
+    def forget(self, work: Callable[..., object], *arguments: object) -> None:
+        """Leave undone what was begun, or let it end: what it comes to is no longer asked for."""
+        wanted = _Work(work, arguments)
+        with self._lock:
+            begun, is_waiting = self._begun.pop(wanted, None), self._waiting.pop(wanted, None) is not None
+        if begun is not None and not is_waiting:
+            wait([begun])
+
     def begin_marts(self, platform: Platform, table: str, day: date, run_id: str) -> None:
         """Begin the marts of a day that waited for nothing but a table, whose checks hold now; each is judged once it is made."""
         self._sound |= {table, *(mart for mart in self._made() if self._is_known_to_be_sound(mart, day))}
@@ -161,6 +169,13 @@ def begin_cleaning(platform: Platform, feed: Feed) -> None:
     if platform.beside is not None and feed.name in CLEANED_BESIDE:
         platform.beside.begin(platform, _clean, feed.name)
         begin_audits(platform, [f"clean/{feed.name}"])
+
+
+def forget_cleaning(platform: Platform, feed: Feed) -> None:
+    """Begin anew with a feed that was perhaps begun to be cleaned, since it is pulled once more."""
+    if platform.beside is not None:
+        platform.beside.forget(_clean, feed.name)
+        platform.beside.forget(audits.audit_table, f"clean/{feed.name}", None)
 
 
 def clean_feed(platform: Platform, feed: Feed) -> feeds.CleanReport:

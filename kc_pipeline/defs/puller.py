@@ -13,7 +13,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from kc_pipeline.catalog.sources import Feed
-from kc_pipeline.defs.beside import begin_cleaning, clean_feed
+from kc_pipeline.defs.beside import begin_cleaning, forget_cleaning
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import feeds
 
@@ -50,7 +50,7 @@ class Puller:
             found = begun.result()
             if begun_from == open_from:
                 return found
-            clean_feed(platform, feed)  # what was begun with too little is not what its step asks for
+            forget_cleaning(platform, feed)
         return feeds.refresh_raw(platform, feed, open_from)
 
     def end(self, *, waits: bool) -> None:

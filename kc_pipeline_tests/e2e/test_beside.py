@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -15,8 +17,20 @@ import pytest
 from kc_runs import copied, platform
 
 from kc_pipeline.catalog.rules import AUDITED_TABLES, RULES
+from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.defs.beside import MARTS_BESIDE, Beside, audit_table, begin_audits, begin_marts, outcome, working_beside
+from kc_pipeline.defs.beside import (
+    CLEANED_BESIDE,
+    MARTS_BESIDE,
+    Beside,
+    audit_table,
+    begin_audits,
+    begin_cleaning,
+    begin_marts,
+    clean_feed,
+    outcome,
+    working_beside,
+)
 from kc_pipeline.defs.build import build_defs
 from kc_pipeline.defs.steps import audits, marts, ordinance, public_counts
 from kc_pipeline.quality.checks import Finding
@@ -63,6 +77,77 @@ def test_a_run_judges_by_itself_once_the_other_process_was_killed(finished_run: 
             process.join()
         found = [audit_table(judged, table) for table in ("clean/streets", "clean/districts")]
     assert found == [audits.audit_table(stores, table) for table in ("clean/streets", "clean/districts")]
+
+
+def test_feeds_are_cleaned_alike_beside_the_run_and_in_it(finished_run: tuple[Path, str], tmp_path: Path) -> None:
+    """Also while the run cleans another feed: both write the account of all feeds."""
+    made = []
+    for name in ("here", "beside"):
+        stores = replace(platform(copied(finished_run[0], tmp_path / name)), now=city_clock(ANCHOR_DATE))
+        stores = replace(stores, settings=replace(stores.settings, auditor=name))
+        for layer in ("clean", "quarantine", "quality"):
+            shutil.rmtree(stores.settings.lake_dir / layer)
+        with working_beside(stores) as helped:
+            for feed in FEEDS.values():
+                begin_cleaning(helped, feed)
+            reports = {feed.name: clean_feed(helped, feed) for feed in FEEDS.values()}
+        assert stores.lake.alterations("quality/reconciliation") == []
+        kept = {table: stores.lake.read(table) for table in TABLES if table.startswith(("clean/", "quarantine/", "quality/reconciliation"))}
+        rows = {table: held.sort_by([(key, "ascending") for key in TABLES[table].key]) for table, held in kept.items()}
+        made.append((rows, {name: (report.row_count, report.total("received_count")) for name, report in reports.items()}))
+    assert made[0] == made[1]
+    assert all(made[0][1][feed][0] for feed in CLEANED_BESIDE)
+
+
+def test_an_error_of_cleaning_beside_the_run_is_an_error_of_its_step(finished_run: tuple[Path, str], tmp_path: Path) -> None:
+    stores = platform(copied(finished_run[0], tmp_path / "data"))
+    feed = FEEDS["dumping_complaints"]
+    for page in (stores.settings.raw_dir / feed.name).rglob("*page*"):
+        page.unlink()
+    shutil.rmtree(stores.settings.lake_dir / "clean" / feed.name)
+    with working_beside(stores) as helped:
+        begin_cleaning(helped, feed)
+        with pytest.raises(Exception, match=feed.name):
+            clean_feed(helped, feed)
+
+
+_RUN = """
+import os, sys, time
+from multiprocessing import active_children
+from pathlib import Path
+from kc_pipeline.defs.beside import working_beside
+from kc_pipeline.defs.resources import Platform
+from kc_pipeline.settings import load_settings
+
+if __name__ == "__main__":
+    os.cpu_count = lambda: 2
+    with working_beside(Platform(load_settings({"KC_DATA_DIR": sys.argv[1]}))) as helped:
+        assert helped.beside is not None
+        print(*(child.pid for child in active_children()), flush=True)
+        time.sleep(600)
+"""
+
+
+def test_the_process_beside_a_run_ends_with_it_also_when_it_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(_RUN)
+    with subprocess.Popen([sys.executable, str(script), str(tmp_path)], stdout=subprocess.PIPE, text=True) as run:  # noqa: S603 - ours
+        assert run.stdout is not None
+        beside = int(run.stdout.readline())
+        assert Path(f"/proc/{beside}").exists()
+        run.kill()
+    until = time.monotonic() + 60
+    while _lives(beside):
+        assert time.monotonic() < until, "it outlived its run"
+        time.sleep(0.1)
+
+
+def _lives(process: int) -> bool:
+    """Whether a process is there, and is no zombie that waits for somebody to ask after it."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 MART_OF_WORK: dict[Callable[..., object], str] = {
