@@ -65,14 +65,15 @@ def full_run(platform: Platform, settings: Settings, today: date) -> dict[str, s
     """The day as `kc run` does it, in this process. Returns what failed."""
     import dagster as dg
 
+    from kc_pipeline.defs.beside import working_beside
     from kc_pipeline.defs.run import run_once
 
     home = settings.data_dir / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     (home / "dagster.yaml").touch()
     os.environ["DAGSTER_HOME"] = str(home)
-    with dg.DagsterInstance.get() as instance:
-        report = run_once(platform, today, instance)
+    with working_beside(settings) as beside, dg.DagsterInstance.get() as instance:
+        report = run_once(replace(platform, beside=beside), today, instance)
     failures = dict(report.failures) | dict.fromkeys(report.failed_checks, "blocking check failed")
     return failures if report.published or failures else {"publication": "nothing was published"}
 

@@ -3,6 +3,7 @@
 Heavy imports stand inside the commands, so that `kc --help` answers at once.
 """
 
+import atexit
 import gc
 import os
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -26,9 +27,10 @@ from kc_pipeline.cli_provenance import replay, trace, verify
 from kc_pipeline.cli_tables import export, snapshots, table
 from kc_pipeline.defs.instance import dagster_home, dagster_instance
 from kc_pipeline.defs.quiet import ignore_beta_warnings
-from kc_pipeline.settings import SANDBOX_PORT, SOURCES, load_settings
+from kc_pipeline.settings import SANDBOX_PORT, SOURCES, Settings, load_settings
 
 if TYPE_CHECKING:
+    from kc_pipeline.defs.beside import Beside
     from kc_pipeline.defs.resources import Platform
 
 _PATIENCE_SECONDS = 30
@@ -44,6 +46,8 @@ def main() -> None:
     """Kansas City's business risk platform."""
     ignore_beta_warnings()
     gc.set_threshold(*_PATIENCE_OF_COLLECTOR)
+    atexit.unregister(gc.freeze)  # once, however often this is called
+    atexit.register(gc.freeze)  # what is left in the end was searched for cycles for 0.7 s
 
 
 @main.command()
@@ -57,6 +61,25 @@ def run(as_of: datetime | None, source: str | None, scale: float | None, recordi
     """Refresh every feed, score a day, publish it.  RECORDINGS: folder of recorded rows, with --source replay."""
     from filelock import FileLock, Timeout
 
+    from kc_pipeline.defs.beside import working_beside
+
+    started = time.monotonic()
+    settings = load_settings(os.environ, source)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        # The second process loads its libraries while this one does.
+        with FileLock(settings.data_dir / ".run.lock", timeout=0), working_beside(settings) as beside:
+            is_done = _run(settings, as_of.date() if as_of else None, scale, recordings, beside, started)
+    except Timeout:
+        raise click.ClickException(f"another run works on {settings.data_dir}; wait until it ends, or choose another KC_DATA_DIR") from None
+    if not is_done:
+        sys.exit(1)
+
+
+def _run(
+    settings: Settings, as_of: date | None, scale: float | None, recordings: Path | None, beside: "Beside | None", started: float
+) -> bool:
+    """The run, while nobody else works on its folder; returns whether everything was done and published."""
     from kc_pipeline import report
     from kc_pipeline.defs.answers import NoEventError, day_after_newest_event
     from kc_pipeline.defs.resources import Platform, utc_now
@@ -67,30 +90,23 @@ def run(as_of: datetime | None, source: str | None, scale: float | None, recordi
     from kc_pipeline.sandbox.serving import city_clock, day_of_city, open_source
 
     console = report.wide_console()
-    settings = load_settings(os.environ, source)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
-    day = as_of.date() if as_of else ANCHOR_DATE if settings.source == "sandbox" else utc_now().astimezone(ZoneInfo(TIME_ZONE)).date()
+    day = as_of or (ANCHOR_DATE if settings.source == "sandbox" else utc_now().astimezone(ZoneInfo(TIME_ZONE)).date())
     try:
         with (
-            FileLock(settings.data_dir / ".run.lock", timeout=0),
             console.status(f"prepare {settings.source}") as status,
             open_source(settings, through=day, recordings=recordings, scale=scale) as opened,
         ):
             now = city_clock(day_of_city(settings, day)) if settings.source == "sandbox" else utc_now
-            platform = Platform(opened, now, status.update)
+            platform = Platform(opened, now, status.update, beside)
             wanted = day_after_newest_event if settings.source == "replay" and as_of is None else day
             with dagster_instance(settings) as instance:
                 result = run_once(platform, wanted, instance)
             notifier(platform).tell([*run_alerts("kc run", result.failures), *state_alerts(platform)])
             status.update("read what was published")
             report.print_run(console, platform, result, time.monotonic() - started)
-    except Timeout:
-        raise click.ClickException(f"another run works on {settings.data_dir}; wait until it ends, or choose another KC_DATA_DIR") from None
     except (FileNotFoundError, RecordingError, NoEventError) as error:
         raise click.ClickException(str(error)) from None
-    if result.failures or result.failed_checks or not result.published:
-        sys.exit(1)
+    return result.published and not result.failures and not result.failed_checks
 
 
 @main.command()

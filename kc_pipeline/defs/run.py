@@ -12,7 +12,6 @@ import dagster as dg
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.alerts import said_of_failure
 from kc_pipeline.defs.automation import month_range_tags
-from kc_pipeline.defs.beside import working_beside
 from kc_pipeline.defs.build import build_defs
 from kc_pipeline.defs.instance import kept_open
 from kc_pipeline.defs.partitions import open_from
@@ -55,11 +54,6 @@ def run_once(platform: Platform, as_of: date | Callable[[Platform], date], insta
         as_of: the day, or a function that finds it once the feeds are refreshed.
         instance: Dagster instance that records the runs.
     """
-    with working_beside(platform) as helped:
-        return _run(helped, as_of, instance)
-
-
-def _run(platform: Platform, as_of: date | Callable[[Platform], date], instance: dg.DagsterInstance) -> RunReport:
     open_day = platform.now().date() if callable(as_of) else as_of
     opens = {"event": open_from(open_day), "reference": open_from(platform.now().date())}
     with pulling_ahead(platform, [(feed, opens[feed.kind]) for feed in FEEDS.values()]) as pulled:

@@ -1,16 +1,18 @@
 """Rules of the catalogue as a Great Expectations suite, and what its validation found.
 
 Importing this module imports Great Expectations (about five seconds of CPU): only checks do.  The context lives in memory,
-sends nothing anywhere, and is made anew for every validation.
+sends nothing anywhere, and serves every validation of a process.
 """
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
 import pandas as pd
 from great_expectations.core import ExpectationValidationResult
+from great_expectations.core.batch_definition import BatchDefinition
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.expectations.expectation import Expectation
 
@@ -84,11 +86,7 @@ def broken_rows(suite: gx.ExpectationSuite, rows: pd.DataFrame, number: str) -> 
 
 def _validate(suite: gx.ExpectationSuite, rows: pd.DataFrame, result_format: dict[str, Any]) -> dict[str, ExpectationValidationResult]:
     """Rule -> result of its expectation; results come back in any order."""
-    context = gx.get_context(mode="ephemeral")
-    context.enable_analytics(False)
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    batches = context.data_sources.add_pandas("rows").add_dataframe_asset("rows").add_batch_definition_whole_dataframe("rows")
-    outcome = batches.get_batch({"dataframe": rows}).validate(suite, result_format=result_format)
+    outcome = _batches().get_batch({"dataframe": rows}).validate(suite, result_format=result_format)
     results = {}
     for result in outcome.results:
         rule = _rule_of(result.expectation_config.meta if result.expectation_config else None)
@@ -99,6 +97,15 @@ def _validate(suite: gx.ExpectationSuite, rows: pd.DataFrame, result_format: dic
     if missing:
         raise ValueError(f"{suite.name}: no result for {sorted(missing)}")
     return results
+
+
+@cache
+def _batches() -> BatchDefinition[Any]:
+    """Where rows are given to a context; it writes its whole configuration anew for each part of it that is set."""
+    context = gx.get_context(mode="ephemeral")
+    context.enable_analytics(False)
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return context.data_sources.add_pandas("rows").add_dataframe_asset("rows").add_batch_definition_whole_dataframe("rows")
 
 
 def _rule_of(meta: dict[str, Any] | None) -> str:

@@ -1,8 +1,10 @@
 """Feeds that are pulled ahead of a run's steps: each once, some at a time, and an error where its step is."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.defs import puller
 from kc_pipeline.defs.beside import CLEANED_BESIDE, Beside
 from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.second_process import SecondProcess, Task
 from kc_pipeline.extract.errors import TransientSourceError
 from kc_pipeline.extract.refresh import FeedRefresh
 from kc_pipeline.settings import load_settings
@@ -67,39 +70,41 @@ def test_a_step_that_wants_other_months_pulls_them(stores: Platform, monkeypatch
     assert {opened for name, opened in pulls.asked if name == FIRST.name} == {"2026-05", "2026-01"}
 
 
-class Noted(Beside):
-    """Does nothing, but notes which cleaning it was asked to begin and to forget."""
+class Noted(SecondProcess):
+    """Does nothing, but notes what it was asked to begin, or to forget."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, object]] = []
 
-    def begin(self, _platform: Platform, _work: object, *arguments: object) -> None:
-        self.told.append(("begin", arguments[0]))
+    def begin(self, _platform: Platform, task: Task[Any], then: Sequence[Task[Any]] = ()) -> None:
+        self.told += [("begin", task.arguments[0]), *(("then", follows.arguments[0]) for follows in then)]
 
-    def forget(self, _work: object, *arguments: object) -> None:
-        self.told.append(("forget", arguments[0]))
+    def forget(self, task: Task[Any]) -> None:
+        self.told.append(("forget", task.arguments[0]))
 
 
 def test_some_feeds_are_cleaned_beside_the_run_as_soon_as_they_are_pulled(stores: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     Pulls(monkeypatch)
     noted, cleaned = Noted(), [feed for feed, _ in WANTED[:-1] if feed.name in CLEANED_BESIDE]
-    with puller.pulling_ahead(replace(stores, beside=noted), WANTED) as pulled:
+    with puller.pulling_ahead(replace(stores, beside=Beside(noted)), WANTED) as pulled:
         for feed, open_from in WANTED[:-1]:
             puller.refresh(pulled, feed, open_from)
         with pytest.raises(TransientSourceError):
             puller.refresh(pulled, LAST, "2026-05")
     assert cleaned
     assert LAST.name in CLEANED_BESIDE  # and yet it is not begun: its pull failed
-    assert sorted(noted.told) == sorted(("begin", name) for feed in cleaned for name in (feed.name, f"clean/{feed.name}"))
+    begun = [(("begin", feed.name), ("then", f"clean/{feed.name}")) for feed in cleaned]
+    assert sorted(noted.told) == sorted(told for both in begun for told in both)
 
 
 def test_cleaning_begins_anew_for_a_step_that_wants_other_months(stores: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     Pulls(monkeypatch)
     noted, feed = Noted(), next(feed for feed, _ in WANTED[:-1] if feed.name in CLEANED_BESIDE)
-    with puller.pulling_ahead(replace(stores, beside=noted), WANTED) as pulled:
+    with puller.pulling_ahead(replace(stores, beside=Beside(noted)), WANTED) as pulled:
         puller.refresh(pulled, feed, "2026-01")
-    names = (feed.name, f"clean/{feed.name}")
-    assert [told for told in noted.told if told[1] in names] == [(what, name) for what in ("begin", "forget") for name in names]
+    own, clean = feed.name, f"clean/{feed.name}"
+    told = [("begin", own), ("then", clean), ("forget", own), ("forget", clean)]
+    assert [each for each in noted.told if each[1] in (own, clean)] == told
 
 
 def test_what_was_not_begun_is_not_begun_after_the_run(stores: Platform, monkeypatch: pytest.MonkeyPatch) -> None:

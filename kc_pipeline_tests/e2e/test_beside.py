@@ -6,8 +6,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -28,10 +29,12 @@ from kc_pipeline.defs.beside import (
     begin_cleaning,
     begin_marts,
     clean_feed,
-    outcome,
+    make_mart,
     working_beside,
 )
 from kc_pipeline.defs.build import build_defs
+from kc_pipeline.defs.resources import Platform
+from kc_pipeline.defs.second_process import SecondProcess
 from kc_pipeline.defs.steps import audits, marts, ordinance, public_counts
 from kc_pipeline.quality.checks import Finding
 from kc_pipeline.sandbox.city import ANCHOR_DATE
@@ -47,13 +50,20 @@ def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
 
 
+@contextmanager
+def beside(stores: Platform) -> Iterator[Platform]:
+    """The same stores, with a process beside a run on them, if their settings want one."""
+    with working_beside(stores.settings) as working:
+        yield replace(stores, beside=working)
+
+
 def test_tables_are_judged_alike_beside_the_run_and_in_it(finished_run: tuple[Path, str], tmp_path: Path) -> None:
     found = []
     for name in ("here", "beside"):
         stores = replace(platform(copied(finished_run[0], tmp_path / name)), now=city_clock(ANCHOR_DATE))
         stores = replace(stores, settings=replace(stores.settings, auditor=name))
         stores.lake.path("quality/audit").rename(tmp_path / f"audit-{name}")  # so that all of it is judged anew
-        with working_beside(stores) as judged:
+        with beside(stores) as judged:
             assert (judged.beside is not None) is (name == "beside")
             begin_audits(judged, [table for table, day in JUDGED if day is None])
             found.append([audit_table(judged, table, day) for table, day in JUDGED])
@@ -65,13 +75,13 @@ def test_tables_are_judged_alike_beside_the_run_and_in_it(finished_run: tuple[Pa
 
 
 def test_an_error_beside_the_run_is_an_error_of_its_check(finished_run: tuple[Path, str]) -> None:
-    with working_beside(platform(finished_run[0])) as judged, pytest.raises(KeyError, match="clean/nothing"):
+    with beside(platform(finished_run[0])) as judged, pytest.raises(KeyError, match="clean/nothing"):
         audit_table(judged, "clean/nothing")
 
 
 def test_a_run_judges_by_itself_once_the_other_process_was_killed(finished_run: tuple[Path, str], tmp_path: Path) -> None:
     stores = platform(copied(finished_run[0], tmp_path / "data"))
-    with working_beside(stores) as judged:
+    with beside(stores) as judged:
         for process in multiprocessing.active_children():
             process.kill()
             process.join()
@@ -87,7 +97,7 @@ def test_feeds_are_cleaned_alike_beside_the_run_and_in_it(finished_run: tuple[Pa
         stores = replace(stores, settings=replace(stores.settings, auditor=name))
         for layer in ("clean", "quarantine", "quality"):
             shutil.rmtree(stores.settings.lake_dir / layer)
-        with working_beside(stores) as helped:
+        with beside(stores) as helped:
             for feed in FEEDS.values():
                 begin_cleaning(helped, feed)
             reports = {feed.name: clean_feed(helped, feed) for feed in FEEDS.values()}
@@ -105,7 +115,7 @@ def test_an_error_of_cleaning_beside_the_run_is_an_error_of_its_step(finished_ru
     for page in (stores.settings.raw_dir / feed.name).rglob("*page*"):
         page.unlink()
     shutil.rmtree(stores.settings.lake_dir / "clean" / feed.name)
-    with working_beside(stores) as helped:
+    with beside(stores) as helped:
         begin_cleaning(helped, feed)
         with pytest.raises(Exception, match=feed.name):
             clean_feed(helped, feed)
@@ -116,13 +126,12 @@ import os, sys, time
 from multiprocessing import active_children
 from pathlib import Path
 from kc_pipeline.defs.beside import working_beside
-from kc_pipeline.defs.resources import Platform
 from kc_pipeline.settings import load_settings
 
 if __name__ == "__main__":
     os.cpu_count = lambda: 2
-    with working_beside(Platform(load_settings({"KC_DATA_DIR": sys.argv[1]}))) as helped:
-        assert helped.beside is not None
+    with working_beside(load_settings({"KC_DATA_DIR": sys.argv[1]})) as beside:
+        assert beside is not None
         print(*(child.pid for child in active_children()), flush=True)
         time.sleep(600)
 """
@@ -178,12 +187,12 @@ def test_marts_beside_a_run_are_those_that_the_run_makes(finished_run: tuple[Pat
         stores = replace(platform(copied(finished_run[0], tmp_path / name)), now=city_clock(ANCHOR_DATE))
         stores = replace(stores, settings=replace(stores.settings, auditor=name))
         shutil.rmtree(stores.settings.lake_dir / "marts")
-        with working_beside(stores) as helped:
+        with beside(stores) as helped:
             if helped.beside is not None:
-                for work in MARTS_BESIDE:
-                    helped.beside.begin(helped, work, ANCHOR_DATE, "a run")
+                for table in {table for mart in MARTS_BESIDE.values() for table in mart.needed}:
+                    begin_marts(helped, table, ANCHOR_DATE, "a run")
             for work in MARTS_BESIDE:
-                outcome(helped, work, ANCHOR_DATE, "a run")
+                make_mart(helped, work, ANCHOR_DATE, "a run")
         of_mart = {mart: stores.lake.read(mart).drop_columns("snapshot_id") for mart in (*MART_OF_WORK.values(), "marts/threshold_events")}
         made.append({mart: rows.sort_by([(name, "ascending") for name in TABLES[mart].key]) for mart, rows in of_mart.items()})
     assert made[0] == made[1]
@@ -192,7 +201,7 @@ def test_marts_beside_a_run_are_those_that_the_run_makes(finished_run: tuple[Pat
 
 def test_a_mart_is_begun_and_judged_once_all_tables_before_it_are_sound(tmp_path: Path) -> None:
     pool = Noted()
-    stores = replace(platform(tmp_path), beside=Beside(pool))
+    stores = replace(platform(tmp_path), beside=Beside(SecondProcess(pool)))
     begin_marts(stores, "core/gazetteer", ANCHOR_DATE, "run")
     assert pool.given == [(marts.judge_sources,), (audits.audit_table, "marts/source_quality")]
     pool.given.clear()
@@ -211,7 +220,7 @@ def test_a_mart_is_begun_and_judged_once_all_tables_before_it_are_sound(tmp_path
 
 def test_no_mart_follows_from_one_that_was_found_unsound(tmp_path: Path) -> None:
     pool = Noted("marts/source_quality")
-    stores = replace(platform(tmp_path), beside=Beside(pool))
+    stores = replace(platform(tmp_path), beside=Beside(SecondProcess(pool)))
     for table in (
         "core/gazetteer",
         "core/located_addresses",
@@ -238,13 +247,13 @@ class Held(Noted):
 
 def test_what_a_step_waits_for_is_done_before_what_was_begun_earlier(tmp_path: Path) -> None:
     pool, tables = Held(), ["clean/streets", "clean/districts", "clean/parcels"]
-    beside = Beside(pool)
-    stores = replace(platform(tmp_path), beside=beside)
+    process = SecondProcess(pool)
+    stores = replace(platform(tmp_path), beside=Beside(process))
     begin_audits(stores, tables)
     assert pool.given == [(audits.audit_table, tables[0])]
     with ThreadPoolExecutor(1) as step:
         waiting = step.submit(audit_table, stores, tables[2])
-        while len(beside._begun) == len(tables):  # the step has not asked yet
+        while len(process._begun) == len(tables):  # the step has not asked yet
             time.sleep(0.01)
         pool.promised[0].set_result([])
         assert pool.given[1:] == [(audits.audit_table, tables[2])]

@@ -11,7 +11,7 @@ from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS
 from kc_pipeline.defs.assets.marts import MADE_BESIDE, source_quality
 from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
-from kc_pipeline.defs.beside import begin_audits, outcome
+from kc_pipeline.defs.beside import begin_audits, make_mart
 from kc_pipeline.defs.freshness import EVERY_MORNING
 from kc_pipeline.defs.metadata import columns_metadata, counts_table, table_metadata
 from kc_pipeline.defs.partitions import DAYS
@@ -41,7 +41,7 @@ _ACTIONS, _PUBLIC = TABLES["marts/action_items"], TABLES["marts/public_neighborh
 def action_items(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """marts/action_items."""
     day = date.fromisoformat(context.partition_key)
-    outcome(platform, marts.list_actions, day, context.run.run_id)
+    make_mart(platform, marts.list_actions, day, context.run.run_id)
     begin_audits(platform, [_ACTIONS.name], day)
     rows = platform.lake.read(_ACTIONS.name, partitions=[context.partition_key], columns=["responsible_party"])
     counts = counted(rows, "responsible_party")
@@ -112,7 +112,7 @@ def dimensions(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Pla
 def public_neighborhood_quarter(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """marts/public_neighborhood_quarter."""
     day = date.fromisoformat(context.partition_key)
-    outcome(platform, public_counts.count_for_the_public, day, context.run.run_id)
+    make_mart(platform, public_counts.count_for_the_public, day, context.run.run_id)
     begin_audits(platform, [_PUBLIC.name], day)
     rows = platform.lake.read(_PUBLIC.name, partitions=[context.partition_key], columns=["is_suppressed"])
     hidden = sum(rows["is_suppressed"].to_pylist())

@@ -9,7 +9,7 @@ from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.assets.evaluation import model_card
 from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
-from kc_pipeline.defs.beside import begin_audits, outcome
+from kc_pipeline.defs.beside import begin_audits, make_mart
 from kc_pipeline.defs.freshness import EVERY_MORNING
 from kc_pipeline.defs.metadata import counts_table, table_metadata
 from kc_pipeline.defs.partitions import DAYS
@@ -41,7 +41,7 @@ MADE_BESIDE = {"dagster/priority": -1}
 def source_quality(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """marts/source_quality."""
     as_of = date.fromisoformat(context.partition_key)
-    outcome(platform, marts.judge_sources, as_of, context.run.run_id)
+    make_mart(platform, marts.judge_sources, as_of, context.run.run_id)
     columns = ["feed", "source_status", "newest_report_date", "covered_days_365d"]
     rows = platform.lake.read(_QUALITY.name, partitions=[context.partition_key], columns=columns)
     counts = counted(rows, "source_status")
@@ -146,7 +146,7 @@ _THRESHOLD_DESCRIPTIONS = {
 def thresholds(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
     """marts/threshold_status and marts/threshold_events."""
     day = date.fromisoformat(context.partition_key)
-    of_status, of_events = outcome(platform, ordinance.count_thresholds, day, context.run.run_id)
+    of_status, of_events = make_mart(platform, ordinance.count_thresholds, day, context.run.run_id)
     begin_audits(platform, (_STATUS.name, _INCIDENTS.name), day)
     rows = platform.lake.read(_STATUS.name, partitions=[context.partition_key], columns=["threshold_status"])
     statuses = counted(rows, "threshold_status")
