@@ -25,10 +25,17 @@ def row_digests(rows: pa.Table) -> Digests:
     return np.concatenate([np.zeros(0, np.uint64), *map(_digests_of, rows.to_batches())])
 
 
-def values_twice(digests: Digests) -> Digests:
-    """The numbers that stand more than once among some, each once."""
+def repeated_keys(keys: pa.Table) -> pa.Table:
+    """Keys that stand in more than one row, each once, with how often in `count_all`.
+
+    Args:
+        keys: the key columns of some rows.
+    """
+    digests = row_digests(keys)
     ordered = np.sort(digests)
-    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    counts = keys.filter(np.isin(digests, twice)).group_by(keys.column_names).aggregate([([], "count_all")])
+    return counts.filter(pc.greater(counts["count_all"], 1))
 
 
 def _digests_of(batch: pa.RecordBatch) -> Digests:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _R = TypeVar("_R")
 _QUALITY = "marts/source_quality"
-# Most wait for the tables before the marts and for the status of the sources; nothing but publication for what is found of other marts.
+# What is found of the tables before the marts, and of the sources, is waited for soonest; what is found of other marts, last.
 _FIRST, _NEXT, _LAST = 0, 1, 2
 
 # Feeds that are cleaned beside a run, unless its own step comes first.
@@ -148,7 +148,7 @@ def _outcome(platform: Platform, task: Task[_R]) -> _R:
 
 
 def _cleaning(feed: Feed) -> Task[feeds.CleanReport]:
-    return Task(_clean, (feed.name,), order=_FIRST)
+    return Task(_clean, (feed.name,), order=_NEXT)
 
 
 def _clean(platform: Platform, feed: str) -> feeds.CleanReport:

@@ -3,6 +3,7 @@
 import base64
 import io
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -191,7 +192,19 @@ def frame_table(rows: "pd.DataFrame") -> dg.MarkdownMetadataValue:
 
 
 def picture(path: Path, title: str) -> dg.MarkdownMetadataValue:
-    """A PNG file inside Markdown, in few colors and small enough for an event log; the file itself stays as it is."""
+    """A PNG file inside Markdown, in few colors and small enough for an event log; the file itself stays as it is.
+
+    The small form is kept beside the file for as long as that does not change.
+    """
+    kept = path.with_suffix(".small.png")
+    if not kept.exists() or kept.stat().st_mtime_ns < path.stat().st_mtime_ns:
+        writing = path.with_suffix(f".{os.getpid()}.writing")
+        writing.write_bytes(_small_picture(path))
+        writing.replace(kept)
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(kept.read_bytes()).decode()})")
+
+
+def _small_picture(path: Path) -> bytes:
     from PIL import Image
 
     with Image.open(path) as full:
@@ -202,7 +215,7 @@ def picture(path: Path, title: str) -> dg.MarkdownMetadataValue:
         packed = io.BytesIO()
         small.save(packed, "PNG", optimize=True)
         if packed.tell() <= _LARGEST_PICTURE_BYTES:
-            return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(packed.getvalue()).decode()})")
+            return packed.getvalue()
         width = width * 4 // 5
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +10,7 @@ import pyarrow.compute as pc
 from kc_pipeline.catalog.own_rules import MINIMUM_GOOD_SHARE, REGISTER_FLOORS
 from kc_pipeline.catalog.rules import rule_of
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.digests import row_digests, values_twice
+from kc_pipeline.digests import repeated_keys
 from kc_pipeline.membership import among
 
 
@@ -40,12 +39,10 @@ def check_keys(table: str, rows: pa.Table) -> Finding:
         rows: all its rows, at least the key columns.
     """
     key = list(TABLES[table].key)
-    digests = row_digests(rows.select(key))
-    doubtful = rows.filter(np.isin(digests, values_twice(digests)))  # no other row can have a key of another one
-    counts = doubtful.select(key).group_by(key).aggregate([([], "count_all")])
-    repeated = counts.filter(pc.greater(counts["count_all"], 1))
+    repeated = repeated_keys(rows.select(key))
     sample = ", ".join("|".join(str(row[name]) for name in key) for row in repeated.slice(0, 5).to_pylist())
-    distinct = rows.num_rows - doubtful.num_rows + counts.num_rows
+    too_many = (pc.sum(repeated["count_all"]).as_py() or 0) - repeated.num_rows
+    distinct = rows.num_rows - too_many
     return Finding("key_is_unique", not repeated.num_rows, {"rows": rows.num_rows, "distinct_keys": distinct, "sample": sample})
 
 

@@ -19,9 +19,6 @@ from typing import ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import solve_triangular
-from scipy.optimize import nnls
-from scipy.special import xlogy
 from threadpoolctl import threadpool_limits
 
 Floats = npt.NDArray[np.float64]
@@ -187,6 +184,8 @@ def approximate_cross_validation(
 
 def poisson_deviance(counts: Floats, mean: Floats) -> Floats:
     """Deviance of each row."""
+    from scipy.special import xlogy
+
     return np.asarray(2 * (xlogy(counts, counts / mean) - (counts - mean)))
 
 
@@ -290,6 +289,9 @@ class _Quadratic:
 
 def _minimize(curvature: Floats, target: Floats, penalty: tuple[float, float]) -> Floats:
     """Minimum of 1/2 b'Cb - t'b with the penalty, b >= 0: a least-squares problem, since such a b makes the penalty smooth."""
+    from scipy.linalg import solve_triangular  # 0.2 s to import, and scores from a stored fit need neither
+    from scipy.optimize import nnls
+
     strength, l1_share = penalty
     if not len(target):
         return target

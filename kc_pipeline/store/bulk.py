@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import sqlalchemy as sa
 
@@ -29,9 +30,18 @@ def append(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None:
     names = ", ".join(quote(name) for name in rows.column_names)
     if connection.dialect.name == "postgresql":
         _copy(connection, f"COPY {quote(table.name)} ({names}) FROM STDIN (FORMAT csv)", rows)
-    else:
-        marks = ", ".join("?" * rows.num_columns)
-        _insert(connection, f"INSERT INTO {quote(table.name)} ({names}) VALUES ({marks})", rows)  # noqa: S608 - names of the catalogue
+    elif rows.num_rows:
+        shared = {name: value for name, column in zip(rows.column_names, rows.columns, strict=True) if (value := _shared_text(column))}
+        values = ", ".join(shared.get(name, "?") for name in rows.column_names)
+        statement = f"INSERT INTO {quote(table.name)} ({names}) VALUES ({values})"  # noqa: S608 - names of the catalogue, quoted texts
+        _insert(connection, statement, rows.drop_columns(list(shared)))
+
+
+def _shared_text(column: pa.ChunkedArray) -> str | None:
+    """The text that stands in every row of a column, quoted: handing it over with each row took a fifth of the time."""
+    text = _sqlite_values(column[:1])[0]
+    is_shared = isinstance(text, str) and not column.null_count and pc.all(pc.equal(column, column[0])).as_py()
+    return "'" + text.replace("'", "''") + "'" if is_shared and "\0" not in text else None
 
 
 def _insert(connection: sa.Connection, statement: str, rows: pa.Table) -> None:

@@ -24,6 +24,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from kc_pipeline.catalog.columns import COLUMNS, Type
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.tables import TABLES, Table
+from kc_pipeline.digests import repeated_keys
 from kc_pipeline.store.made_of import digest_of, making_of, note_making
 from kc_pipeline.store.orphans import clear_orphans
 from kc_pipeline.store.seals import broken_seals, seal
@@ -420,7 +421,7 @@ def checked_rows(contract: Table, rows: pa.Table) -> pa.Table:
         rows = rows.select(schema.names).cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ContractError(f"{contract.name}: a column does not have its type: {error}") from error
-    if rows.num_rows and rows.group_by(list(contract.key)).aggregate([]).num_rows != rows.num_rows:
+    if repeated_keys(rows.select(list(contract.key))).num_rows:
         raise ContractError(f"{contract.name}: key {contract.key} is repeated")
     return rows
 
