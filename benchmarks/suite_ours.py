@@ -86,7 +86,9 @@ def decade(inputs: Path, out: Path) -> None:
         step(platform)
         mark(name)
     marts.judge_sources(platform, ANCHOR_DATE, "benchmark")
-    marts.score_business_risk(platform, ANCHOR_DATE, "benchmark")
+    said = risk.score_day(platform, ANCHOR_DATE)
+    marts.score_business_risk(platform, said, ANCHOR_DATE, "benchmark")
+    marts.explain_business_risk(platform, said, ANCHOR_DATE, "benchmark")
     mark("score")
     export_ledger(platform, out)
 
@@ -109,7 +111,9 @@ def backfill(inputs: Path, out: Path) -> None:
     marts.judge_sources(platform, ANCHOR_DATE, "benchmark")
     risk.fit_model(platform, ANCHOR_DATE)
     mark("fit_model")
-    marts.score_business_risk(platform, ANCHOR_DATE, "benchmark")
+    said = risk.score_day(platform, ANCHOR_DATE)
+    marts.score_business_risk(platform, said, ANCHOR_DATE, "benchmark")
+    marts.explain_business_risk(platform, said, ANCHOR_DATE, "benchmark")
     mark("score_business_risk")
     export_ledger(platform, out)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kc_pipeline.catalog.rule_model import Severity
@@ -53,33 +54,45 @@ MARTS_BESIDE: Mapping[Callable[[Platform, date, str], Any], MartBeside] = {
         frozenset({*(name for name in ordinance.COUNT_INPUTS if name.startswith("core/")), _QUALITY}),
     ),
     marts.list_actions: MartBeside(("marts/action_items",), frozenset({"core/factor_observations", _QUALITY})),
+    marts.list_dimensions: MartBeside(
+        ("marts/dim_business", "marts/dim_business_parcel"), frozenset({"core/business_history", "core/business_parcel_history"})
+    ),
 }
 
 
 class Beside:
-    """The second process, and which tables of a run's day are known to be sound."""
+    """The second process, and which tables it found to be sound in a run."""
 
     def __init__(self, process: SecondProcess) -> None:
         self.process = process
+        self._lock = RLock()
         self._sound: set[str] = set()
-        self._marts = dict(MARTS_BESIDE)
+        self._marts: dict[Callable[[Platform, date, str], Any], MartBeside] = {}
+        self._begin: Callable[[Callable[[Platform, date, str], Any], MartBeside], None] = lambda _work, _mart: None
+        process.on_done = self._take_note
 
-    def begin_marts(self, platform: Platform, table: str, day: date, run_id: str) -> None:
-        """Begin the marts of a day that waited for nothing but a table, whose checks hold now."""
-        begun = (made for work, mart in MARTS_BESIDE.items() if work not in self._marts for made in mart.made)
-        self._sound |= {table, *(mart for mart in begun if self._is_known_to_be_sound(mart, day))}
+    def begin_marts(self, platform: Platform, day: date, run_id: str) -> None:
+        """Begin the marts of a run of a day, each as soon as the tables that it needs are judged in that run; then judge it."""
+
+        def begin(work: Callable[[Platform, date, str], Any], mart: MartBeside) -> None:
+            self.process.begin(platform, _mart(work, day, run_id), [_audit(made, day) for made in mart.made])
+
+        with self._lock:
+            self._begin, self._marts = begin, dict(MARTS_BESIDE)
+            self._go_on()
+
+    def _take_note(self, task: Task[Any], found: Any) -> None:
+        if task.work is audits.audit_table and _keeps_blocking_rules(task.arguments[0], found):
+            with self._lock:
+                self._sound.add(task.arguments[0])
+                self._go_on()
+
+    def _go_on(self) -> None:
         for work in [work for work, mart in self._marts.items() if mart.needed <= self._sound]:
-            judged = [_audit(mart, day) for mart in self._marts.pop(work).made]
-            self.process.begin(platform, _mart(work, day, run_id), judged)
-
-    def _is_known_to_be_sound(self, mart: str, day: date) -> bool:
-        """Whether a mart was judged already, and no rule that blocks is broken; its check will take the same."""
-        findings = self.process.found(_audit(mart, day))
-        return findings is not None and keeps_blocking_rules(mart, findings)
+            self._begin(work, self._marts.pop(work))
 
 
-def keeps_blocking_rules(table: str, findings: "Iterable[Finding]") -> bool:
-    """Whether no rule of a table is broken that blocks what follows from it."""
+def _keeps_blocking_rules(table: str, findings: "Iterable[Finding]") -> bool:
     passed = {finding.law: finding.passed for finding in findings}
     return all(passed[rule.name] for rule in RULES[table] if rule.severity is Severity.BLOCKS)
 
@@ -123,10 +136,10 @@ def audit_table(platform: Platform, table: str, day: date | None = None) -> "lis
     return _outcome(platform, _audit(table, day))
 
 
-def begin_marts(platform: Platform, table: str, day: date, run_id: str) -> None:
-    """Begin the marts of a day that waited for nothing but a table, whose checks hold now; without a second process, nothing."""
+def begin_marts(platform: Platform, day: date, run_id: str) -> None:
+    """Begin the marts of a run of a day, each as soon as what it needs was made and judged; without a second process, nothing."""
     if platform.beside is not None:
-        platform.beside.begin_marts(platform, table, day, run_id)
+        platform.beside.begin_marts(platform, day, run_id)
 
 
 def make_mart(platform: Platform, work: Callable[[Platform, date, str], _R], day: date, run_id: str) -> _R:

@@ -1,6 +1,6 @@
 """One check step per audited table: the rules of the catalogue as a few asset checks, each with a table of its rules."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from kc_pipeline.catalog.own_rules import CHECKS
 from kc_pipeline.catalog.rule_model import Rule, Severity
 from kc_pipeline.catalog.rules import AUDITED_TABLES, RULES, check_of
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.defs.beside import audit_table, begin_marts, keeps_blocking_rules
+from kc_pipeline.defs.beside import audit_table
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps import audits
 
@@ -45,20 +45,12 @@ def build_checks(table: str) -> dg.AssetChecksDefinition:
         shared: dict[str, Any] = {"report": dg.MetadataValue.path(str(audits.write_report(platform, context.run.run_id)))}
         if table.startswith("clean/"):
             shared["quarantine"] = dg.MetadataValue.asset(dg.AssetKey(["quarantine", key.path[-1]]))
-        _begin_what_follows(context, platform, table, findings)
         asked = {check.name for check in context.selected_asset_check_keys}
         for name, shown in rules.items():
             if name in asked:
                 yield _result(key, name, shown, [findings[rule.name] for rule in shown], shared)
 
     return check
-
-
-def _begin_what_follows(context: dg.AssetCheckExecutionContext, platform: Platform, table: str, findings: "Mapping[str, Finding]") -> None:
-    """In a run of a day, begin what waited for this table alone, unless a rule that blocks is broken."""
-    is_of_day = context.has_partition_key and TABLES[table].layer != "clean"  # clean tables are made by the month
-    if is_of_day and keeps_blocking_rules(table, findings.values()):
-        begin_marts(platform, table, date.fromisoformat(context.partition_key), context.run.run_id)
 
 
 def _day(context: dg.AssetCheckExecutionContext, platform: Platform, table: str) -> date | None:

@@ -12,6 +12,7 @@ import dagster as dg
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.alerts import said_of_failure
 from kc_pipeline.defs.automation import month_range_tags
+from kc_pipeline.defs.beside import begin_marts
 from kc_pipeline.defs.build import build_defs
 from kc_pipeline.defs.instance import kept_open
 from kc_pipeline.defs.partitions import open_from
@@ -64,19 +65,24 @@ def run_once(platform: Platform, as_of: date | Callable[[Platform], date], insta
     day = as_of(platform) if callable(as_of) else as_of
     if failed_checks:
         return RunReport(day, failures, failed_checks, False, pulls, _audit(platform, ingest))
-    marts = execute_quietly(defs.resolve_job_def("marts"), instance, partition_key=day.isoformat())
+    run_id = str(uuid4())
+    begin_marts(platform, day, run_id)
+    marts = execute_quietly(defs.resolve_job_def("marts"), instance, run_id, partition_key=day.isoformat())
     return RunReport(day, failures | step_failures(marts), blocking_failures(marts), marts.success, pulls, _audit(platform, marts, ingest))
 
 
-def execute_quietly(job: dg.JobDefinition, instance: dg.DagsterInstance, **how: Any) -> dg.ExecuteInProcessResult:
+def execute_quietly(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, run_id: str | None = None, **how: Any
+) -> dg.ExecuteInProcessResult:
     """Run a job in this process, with nothing on the console; a step that fails does not raise.
 
     Args:
         job: the job.
         instance: Dagster instance that records the run.
+        run_id: its id; None: a new one.
         how: tags, partition_key or asset_selection, as `execute_in_process` takes them.
     """
-    run_id = str(uuid4())
+    run_id = run_id or str(uuid4())
     with kept_open(instance, run_id):
         return job.execute_in_process(instance=instance, run_id=run_id, run_config=_QUIET, raise_on_error=False, **how)
 

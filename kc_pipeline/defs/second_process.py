@@ -51,9 +51,14 @@ class _Begun:
 
 
 class SecondProcess:
-    """The run's end of it."""
+    """The run's end of it.
+
+    Attributes:
+        on_done: told each task that was done there and what it came to, in a thread of this process.
+    """
 
     def __init__(self, pool: Executor) -> None:
+        self.on_done: Callable[[Task[Any], Any], None] = lambda _task, _found: None
         self._pool = pool
         self._lock = RLock()
         self._begun: dict[Task[Any], _Begun] = {}
@@ -86,12 +91,6 @@ class SecondProcess:
                 return found
         return task.work(platform, *task.arguments)
 
-    def found(self, task: Task[_R]) -> _R | None:
-        """What a task came to, if that is known by now and was not asked for yet."""
-        begun = self._begun.get(task)
-        is_known = begun is not None and begun.promised.done() and begun.promised.exception() is None
-        return begun.promised.result() if begun is not None and is_known else None
-
     def forget(self, task: Task[Any]) -> None:
         """Leave undone what was begun, or let it end: what it comes to is no longer asked for."""
         with self._lock:
@@ -107,12 +106,18 @@ class SecondProcess:
 
     def _begin(self, begun: _Begun) -> None:
         with self._lock:
-            if begun.task not in self._begun:
-                self._begun[begun.task] = self._waiting[begun.task] = begun
-                self._go_on()
+            if begun.task in self._begun:
+                return
+            self._begun[begun.task] = self._waiting[begun.task] = begun
+        self._go_on()
 
     def _go_on(self) -> None:
-        """Give the next task to the other process, if it has none."""
+        """Give the next task to the other process, if it has none; not while the lock is held, since it may be done at once."""
+        while (next_one := self._next()) is not None:
+            begun, given = next_one
+            given.add_done_callback(partial(self._done, begun))
+
+    def _next(self) -> tuple[_Begun, Future[Any]] | None:
         with self._lock:
             while self._waiting and not self._is_busy:
                 begun = min(self._waiting.values(), key=lambda waiting: waiting.order)  # of those, what was begun first
@@ -123,20 +128,24 @@ class SecondProcess:
                     begun.promised.set_exception(error)
                 else:
                     self._is_busy = True
-                    given.add_done_callback(partial(self._done, begun))
+                    return begun, given
+        return None
 
     def _done(self, begun: _Begun, given: Future[Any]) -> None:
         error = BrokenProcessPool("the run is over") if given.cancelled() else given.exception()
-        with self._lock:
-            self._is_busy = False
-            if error is None:
+        try:
+            if error is None:  # what follows waits until the process is free, and is then chosen from
+                self.on_done(begun.task, given.result())
                 for task in begun.then:
                     self._begin(_Begun(task, begun.settings, begun.moment, (), task.order))
+        finally:
+            with self._lock:
+                self._is_busy = False
             self._go_on()
-        if error is None:
-            begun.promised.set_result(given.result())
-        else:
-            begun.promised.set_exception(error)
+            if error is None:
+                begun.promised.set_result(given.result())
+            else:
+                begun.promised.set_exception(error)
 
 
 @contextmanager
@@ -168,6 +177,8 @@ def _set_up(patience: tuple[int, int, int]) -> None:
 def _load() -> None:
     """Import what judging needs, while nothing is to be judged yet."""
     from kc_pipeline.quality import audit, expectations  # noqa: F401
+
+    gc.freeze()  # what was imported stays, and need not be searched for cycles
 
 
 def _end_with_the_run() -> None:

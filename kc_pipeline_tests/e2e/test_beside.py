@@ -163,6 +163,7 @@ MART_OF_WORK: dict[Callable[..., object], str] = {
     marts.judge_sources: "marts/source_quality",
     ordinance.count_thresholds: "marts/threshold_status",
     marts.list_actions: "marts/action_items",
+    marts.list_dimensions: "marts/dim_business",
     public_counts.count_for_the_public: "marts/public_neighborhood_quarter",
 }
 
@@ -189,8 +190,8 @@ def test_marts_beside_a_run_are_those_that_the_run_makes(finished_run: tuple[Pat
         shutil.rmtree(stores.settings.lake_dir / "marts")
         with beside(stores) as helped:
             if helped.beside is not None:
-                for table in {table for mart in MARTS_BESIDE.values() for table in mart.needed}:
-                    begin_marts(helped, table, ANCHOR_DATE, "a run")
+                begin_marts(helped, ANCHOR_DATE, "a run")
+                begin_audits(helped, {table for mart in MARTS_BESIDE.values() for table in mart.needed if table.startswith("core/")})
             for work in MARTS_BESIDE:
                 make_mart(helped, work, ANCHOR_DATE, "a run")
         of_mart = {mart: stores.lake.read(mart).drop_columns("snapshot_id") for mart in (*MART_OF_WORK.values(), "marts/threshold_events")}
@@ -202,34 +203,35 @@ def test_marts_beside_a_run_are_those_that_the_run_makes(finished_run: tuple[Pat
 def test_a_mart_is_begun_and_judged_once_all_tables_before_it_are_sound(tmp_path: Path) -> None:
     pool = Noted()
     stores = replace(platform(tmp_path), beside=Beside(SecondProcess(pool)))
-    begin_marts(stores, "core/gazetteer", ANCHOR_DATE, "run")
+    begin_marts(stores, ANCHOR_DATE, "run")
     assert pool.given == [(marts.judge_sources,), (audits.audit_table, "marts/source_quality")]
-    pool.given.clear()
-    begin_marts(stores, "core/located_addresses", ANCHOR_DATE, "run")
-    assert pool.given == [(public_counts.count_for_the_public,), (audits.audit_table, "marts/public_neighborhood_quarter")]
-    pool.given.clear()
-    begin_marts(stores, "core/business_parcels", ANCHOR_DATE, "run")
-    assert pool.given == []
-    begin_marts(stores, "core/event_attribution", ANCHOR_DATE, "run")
-    judged = [(audits.audit_table, f"marts/threshold_{name}") for name in ("status", "events")]
-    assert pool.given == [(ordinance.count_thresholds,), *judged]
-    pool.given.clear()
-    begin_marts(stores, "core/factor_observations", ANCHOR_DATE, "run")
-    assert pool.given == [(marts.list_actions,), (audits.audit_table, "marts/action_items")]
+
+    def follows(table: str) -> list[tuple[object, ...]]:
+        """What is begun when a table is judged."""
+        before = len(pool.given)
+        begin_audits(stores, [table])
+        assert pool.given[before] == (audits.audit_table, table)
+        return pool.given[before + 1 :]
+
+    def judged(*names: str) -> list[tuple[object, ...]]:
+        return [(audits.audit_table, f"marts/{name}") for name in names]
+
+    assert follows("core/gazetteer") == []
+    assert follows("core/located_addresses") == [(public_counts.count_for_the_public,), *judged("public_neighborhood_quarter")]
+    assert follows("core/business_parcels") == []
+    assert follows("core/event_attribution") == [(ordinance.count_thresholds,), *judged("threshold_status", "threshold_events")]
+    assert follows("core/factor_observations") == [(marts.list_actions,), *judged("action_items")]
+    assert follows("core/business_history") == []
+    assert follows("core/business_parcel_history") == [(marts.list_dimensions,), *judged("dim_business", "dim_business_parcel")]
 
 
-def test_no_mart_follows_from_one_that_was_found_unsound(tmp_path: Path) -> None:
-    pool = Noted("marts/source_quality")
+def test_no_mart_follows_from_a_table_that_was_found_unsound(tmp_path: Path) -> None:
+    pool = Noted("marts/source_quality", "core/business_history")
     stores = replace(platform(tmp_path), beside=Beside(SecondProcess(pool)))
-    for table in (
-        "core/gazetteer",
-        "core/located_addresses",
-        "core/business_parcels",
-        "core/event_attribution",
-        "core/factor_observations",
-    ):
-        begin_marts(stores, table, ANCHOR_DATE, "run")
-    assert pool.given == [(marts.judge_sources,), (audits.audit_table, "marts/source_quality")]
+    begin_marts(stores, ANCHOR_DATE, "run")
+    begin_audits(stores, {table for mart in MARTS_BESIDE.values() for table in mart.needed if table.startswith("core/")})
+    made = {work for work, *_ in pool.given if work is not audits.audit_table}
+    assert made == {marts.judge_sources}
 
 
 class Held(Noted):

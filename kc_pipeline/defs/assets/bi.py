@@ -78,11 +78,12 @@ _DIMENSIONS = {
         for table, description in _DIMENSIONS.items()
     ],
     partitions_def=DAYS,
+    op_tags=MADE_BESIDE,
 )
 def dimensions(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
     """marts/dim_business and marts/dim_business_parcel."""
     day = date.fromisoformat(context.partition_key)
-    commits = marts.list_dimensions(platform, day, context.run.run_id)
+    commits = make_mart(platform, marts.list_dimensions, day, context.run.run_id)
     begin_audits(platform, (commit.table for commit in commits), day)
     for commit in commits:
         shown = preview(platform, commit.table, context.partition_key)

@@ -91,8 +91,11 @@ _RISK_DESCRIPTIONS = {
 def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
     """marts/business_risk and marts/business_risk_factors."""
     day = date.fromisoformat(context.partition_key)
-    of_risk, of_factors = marts.score_business_risk(platform, day, context.run.run_id)
-    begin_audits(platform, (_RISK.name, _FACTORS.name), day)
+    said = risk.score_day(platform, day)
+    of_risk = marts.score_business_risk(platform, said, day, context.run.run_id)
+    begin_audits(platform, [_RISK.name], day)
+    of_factors = marts.explain_business_risk(platform, said, day, context.run.run_id)
+    begin_audits(platform, [_FACTORS.name], day)
     columns = ["risk_rank", "business_names", "address", "expected_events_per_year", "serious_events_365d", "coverage_pct"]
     top = platform.lake.read(_RISK.name, partitions=[context.partition_key], columns=columns)
     first = sorted(top.to_pylist(), key=lambda row: row["risk_rank"])[:10]

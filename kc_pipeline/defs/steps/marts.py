@@ -11,12 +11,13 @@ from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.drifts import doubts_about, movement_of
 from kc_pipeline.defs.steps.frames import read_frame, write_mart
 from kc_pipeline.defs.steps.parts import cluster_of, work_on
-from kc_pipeline.defs.steps.risk import MODEL_INPUTS, score_day
+from kc_pipeline.defs.steps.risk import MODEL_INPUTS
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from kc_pipeline.defs.steps.risk import DayScore
     from kc_pipeline.quality.contracts import Breach
     from kc_pipeline.store.lake import Commit
     from kc_pipeline.store.warehouse import Publication
@@ -56,23 +57,19 @@ def judge_sources(platform: Platform, as_of: date, run_id: str) -> "Commit":
     return write_mart(platform, "marts/source_quality", rows, as_of, run_id, ["quality/reconciliation"])
 
 
-def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "tuple[Commit, Commit]":
-    """marts/business_risk and marts/business_risk_factors of a day."""
+def score_business_risk(platform: Platform, day: "DayScore", as_of: date, run_id: str) -> "Commit":
+    """marts/business_risk of a day, from what the model says of it (`risk.score_day`)."""
     import numpy as np
 
     from kc_pipeline.quality.sources import COVERAGE_DAYS, stale_event_feeds
-    from kc_pipeline.risk.explain import explain_risks
     from kc_pipeline.risk.rtm import scores_of_card
     from kc_pipeline.risk.score import score_places
 
-    day = score_day(platform, as_of)
-    inputs, risks = day.inputs, day.risks
-    tables = ["eval/model_card", *MODEL_INPUTS]
-    places = inputs.places
+    inputs, places = day.inputs, day.inputs.places
     of_cell = scores_of_card(day.card["risk_terrain_model"], inputs.grid, inputs.features)
     relative = np.where(places.cell >= 0, of_cell[np.maximum(places.cell, 0)], np.nan)
     counted = count_at_places(platform, inputs.business_parcels, as_of)
-    rows = score_places(counted, risks, inputs.type_flags, relative, places.past)
+    rows = score_places(counted, day.risks, inputs.type_flags, relative, places.past)
     quality = read_frame(platform, "marts/source_quality", partitions=[as_of.isoformat()])
     covered = quality.set_index("feed")["covered_days_365d"].reindex(list(EVENT_FEEDS))
     rows = rows.assign(
@@ -82,12 +79,17 @@ def score_business_risk(platform: Platform, as_of: date, run_id: str) -> "tuple[
         coverage_pct=round(100.0 * float(covered.mean()) / COVERAGE_DAYS, 2),
         **{covered_column(feed): int(days) for feed, days in covered.items()},
     )
-    factors = explain_risks(inputs.business_parcels, risks, inputs.observations, inputs.east_north, as_of)
+    return write_mart(platform, "marts/business_risk", rows, as_of, run_id, ["eval/model_card", *MODEL_INPUTS])
+
+
+def explain_business_risk(platform: Platform, day: "DayScore", as_of: date, run_id: str) -> "Commit":
+    """marts/business_risk_factors of a day, from what the model says of it (`risk.score_day`)."""
+    from kc_pipeline.risk.explain import explain_risks
+
+    inputs = day.inputs
+    factors = explain_risks(inputs.business_parcels, day.risks, inputs.observations, inputs.east_north, as_of)
     factors = factors.assign(as_of=as_of, model_id=day.model_id)
-    return (
-        write_mart(platform, "marts/business_risk", rows, as_of, run_id, tables),
-        write_mart(platform, "marts/business_risk_factors", factors, as_of, run_id, tables),
-    )
+    return write_mart(platform, "marts/business_risk_factors", factors, as_of, run_id, ["eval/model_card", *MODEL_INPUTS])
 
 
 def count_at_places(platform: Platform, places: "pd.DataFrame", as_of: date) -> "pd.DataFrame":
