@@ -33,6 +33,10 @@ MODEL_INPUTS = (
     "clean/police_reports", "clean/districts", "core/located_addresses", "core/event_attribution", "core/business_parcels",
     "core/factor_observations",
 )  # fmt: skip
+# What a score reads of core/factor_observations.
+_SCORED = (
+    "condition", "business_parcel_id", "opened_date", "known_date", "closed_known_date", "is_closed", "latitude", "longitude", "finding_count",
+)  # fmt: skip
 
 
 class NoCityError(LookupError):
@@ -179,7 +183,7 @@ def gather_inputs(platform: Platform, as_of: date) -> RiskInputs:
     from kc_pipeline.risk.risk_model import Places
 
     grid = city_grid(platform)
-    observed = read_frame(platform, "core/factor_observations")
+    observed = read_scored_observations(platform)
     parcels = read_frame(platform, "core/business_parcels")
     yearly = count_years(platform, parcels["business_parcel_id"], grid, as_of)
     years = outcome.whole_years(yearly.oldest, as_of)
@@ -193,6 +197,12 @@ def gather_inputs(platform: Platform, as_of: date) -> RiskInputs:
     return RiskInputs(
         as_of, grid, observations.features_on(observed, as_of), yearly.at_cells[:years], parcels, places, east_north, flags, observed
     )
+
+
+def read_scored_observations(platform: Platform) -> "pd.DataFrame":
+    """What a score needs of core/factor_observations, in types that are compared quickly: it is looked through some forty times."""
+    rows = platform.lake.read("core/factor_observations", columns=list(_SCORED)).to_pandas(date_as_object=False)
+    return rows.astype({"condition": "category"})
 
 
 def count_years(platform: Platform, places: "pd.Series", grid: "Grid", as_of: date) -> "YearlyCounts":
