@@ -35,7 +35,8 @@ MODEL_INPUTS = (
 )  # fmt: skip
 # What a score reads of core/factor_observations.
 _SCORED = (
-    "condition", "business_parcel_id", "opened_date", "known_date", "closed_known_date", "is_closed", "latitude", "longitude", "finding_count",
+    "condition", "business_parcel_id", "opened_date", "known_date", "closed_known_date", "is_closed", "latitude", "longitude",
+    "finding_count",
 )  # fmt: skip
 
 
