@@ -17,6 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kc_pipeline.digests import repeated_keys
+from kc_pipeline.membership import places_among
+
 _TEXT = "text"
 Parse = Callable[["pd.Index[Any]"], pd.DataFrame]
 
@@ -51,10 +54,12 @@ class AddressMemory:
         if self._known is None or parser != self._parser:
             self._parser, self._known = parser, self._read(parser, parse(texts[:0]))
             self._kept_count = len(self._known)
-        new = texts[self._known.index.get_indexer(texts) < 0]
+        places = places_among(texts, self._known.index)
+        new = texts[places < 0]
         if len(new):
             self._known = pd.concat([self._known, parse(new).set_axis(new.astype("str"))])
-        return self._known.iloc[self._known.index.get_indexer(texts)].reset_index(drop=True)
+            places = places_among(texts, self._known.index)
+        return self._known.iloc[places].reset_index(drop=True)
 
     def _path(self, parser: str) -> Path:
         return self._folder / f"{parser}.parquet"
@@ -63,10 +68,12 @@ class AddressMemory:
         """What the file holds; nothing where there is none, or none that can be read."""
         nothing = nothing.set_axis(pd.Index([], dtype="str"))
         try:
-            known = pq.read_table(self._path(parser)).to_pandas().set_index(_TEXT).astype(nothing.dtypes.to_dict())
+            rows = pq.read_table(self._path(parser))
+            is_whole = not repeated_keys(rows.select([_TEXT])).num_rows
+            known = rows.to_pandas().set_index(_TEXT).astype(nothing.dtypes.to_dict())
         except (OSError, pa.ArrowException, KeyError, ValueError, TypeError):
             return nothing
-        return known[nothing.columns] if known.index.is_unique else nothing
+        return known[nothing.columns] if is_whole else nothing
 
     def _keep(self) -> None:
         """Write the file whole and put it in the place of the old one."""

@@ -55,6 +55,14 @@ def test_other_types_are_taken_as_the_text_that_arrow_writes(column: pa.Array) -
     assert row_digests(pa.table({"a": column})).tolist() == row_digests(pa.table({"a": column.cast(pa.string())})).tolist()
 
 
+def test_fractions_are_told_apart_by_their_bits() -> None:
+    numbers = [0.1, 0.1 + 2**-55, 0.25, None, -0.25, 0.0, 1e300]
+    found = row_digests(pa.table({"a": pa.array(numbers)})).tolist()
+    assert len(set(found)) == len(set(numbers))
+    assert found[1:] == row_digests(pa.table({"a": pa.array(numbers).slice(1)})).tolist()
+    assert row_digests(pa.table({"a": pa.array([0.5, 0.25], pa.float32())})).tolist() == row_digests(pa.table({"a": [0.5, 0.25]})).tolist()
+
+
 def test_a_million_rows_in_a_series_have_as_many_numbers() -> None:
     """Ids that count up are the hardest for a weak hash: few bits of them differ."""
     ids = pa.table({"a": [f"calls_911:26-{number}" for number in range(1_000_000)]})

@@ -1,8 +1,10 @@
 """Texts among others."""
 
 import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kc_pipeline.membership import among, rows_among
+from kc_pipeline.membership import among, places_among, rows_among
 
 
 def test_a_missing_text_is_among_none() -> None:
@@ -16,3 +18,9 @@ def test_rows_are_told_apart_by_all_their_columns() -> None:
     assert rows_among(rows, others, ["street", "kind"]).to_dict() == {9: True, 8: False, 7: False, 6: False}
     joined = pd.DataFrame({"street": ["1 A STe"], "kind": ["xact"]})
     assert not rows_among(joined, others, ["street", "kind"]).any()
+
+
+@given(st.lists(st.sampled_from(["", "a", "b", "é", None])), st.lists(st.sampled_from(["", "a", "b", "c", None])))
+def test_places_are_the_first_of_each_text(texts: list[str | None], others: list[str | None]) -> None:
+    found = places_among(pd.Index(texts, dtype="str"), pd.Index(others, dtype="str"))
+    assert found.tolist() == [others.index(text) if text in others else -1 for text in texts]

@@ -63,13 +63,12 @@ def _read_addresses(platform: Platform, name: str, partitions: list[str] | None 
 def _digest_of_addresses(platform: Platform) -> dict[str, str]:
     """Digest of what each register says of addresses, whatever the order of its rows and whatever else is in it."""
     import numpy as np
-    import pandas as pd
+    import pyarrow as pa
 
-    digests = {}
-    for name, rows in read_address_registers(platform).items():
-        hashes = np.sort(pd.util.hash_pandas_object(rows, index=False, categorize=False).to_numpy())
-        digests[name] = hashlib.sha256(hashes.tobytes()).hexdigest()
-    return digests
+    from kc_pipeline.digests import row_digests
+
+    registers = {name: pa.Table.from_pandas(rows, preserve_index=False) for name, rows in read_address_registers(platform).items()}
+    return {name: hashlib.sha256(np.sort(row_digests(rows)).tobytes()).hexdigest() for name, rows in registers.items()}
 
 
 @unless_unchanged(["core/gazetteer"], ["clean/streets"], _digest_of_addresses)
