@@ -44,7 +44,7 @@ class Settings:
         notify_password: of the mail server's user; never printed.
         executor: where the steps of a run launched by Dagster are carried out, one of EXECUTORS.
         dask_address: Dask scheduler for the heavy steps, 'local' for workers on this machine; None: no cluster.
-        auditor: where `kc run` judges tables and makes some marts, one of AUDITORS.
+        auditor: where `kc run` judges tables, cleans some feeds and makes some marts, one of AUDITORS.
         pulls_at_once: feeds that `kc run` pulls at the same time.
     """
 

@@ -86,7 +86,7 @@ _RISK_DESCRIPTIONS = {
         for table, description in _RISK_DESCRIPTIONS.items()
     ],
     partitions_def=DAYS,
-    op_tags={"dagster/priority": 1},
+    op_tags={"dagster/priority": 1},  # of all marts it takes longest, and is made by its own step
 )
 def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult[None]]:
     """marts/business_risk and marts/business_risk_factors."""
