@@ -31,7 +31,8 @@ def append(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None:
     if connection.dialect.name == "postgresql":
         _copy(connection, f"COPY {quote(table.name)} ({names}) FROM STDIN (FORMAT csv)", rows)
     elif rows.num_rows:
-        shared = {name: value for name, column in zip(rows.column_names, rows.columns, strict=True) if (value := _shared_text(column))}
+        but_one = zip(rows.column_names[1:], rows.columns[1:], strict=True)  # something has to be handed over for each row
+        shared = {name: value for name, column in but_one if (value := _shared_text(column))}
         values = ", ".join(shared.get(name, "?") for name in rows.column_names)
         statement = f"INSERT INTO {quote(table.name)} ({names}) VALUES ({values})"  # noqa: S608 - names of the catalogue, quoted texts
         _insert(connection, statement, rows.drop_columns(list(shared)))
