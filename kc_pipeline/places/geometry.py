@@ -4,10 +4,10 @@ Distances are metres in catalog.geography.PROJECTED_CRS.  One rule decides ties:
 overlapping parcels belongs to the polygon whose centroid is nearest, then to the lowest parcel id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from pyproj import Transformer
 
 from kc_pipeline.catalog.geography import GEOGRAPHIC_CRS, PROJECTED_CRS
 
+_R = TypeVar("_R")
 _Predicate = Literal["intersects", "dwithin"]
 
 NEAR_M = 5.0
@@ -59,6 +60,11 @@ def unproject(east_m: np.ndarray, north_m: np.ndarray) -> tuple[np.ndarray, np.n
 
 def project_shapes(shapes: np.ndarray) -> np.ndarray:
     """Shapes in EPSG:4326 (x is longitude) as valid shapes in metres; a missing one is an empty one."""
+    parts = _in_threads(_project_shapes, np.array_split(shapes, _threads_for(len(shapes))))
+    return np.concatenate(parts)
+
+
+def _project_shapes(shapes: np.ndarray) -> np.ndarray:
     transformer = _to_metres()
     shapes = np.where(shapely.is_missing(shapes), shapely.GeometryCollection(), shapes)
     flat = shapely.force_2d(shapes) if shapely.has_z(shapes).any() else shapes
@@ -66,6 +72,19 @@ def project_shapes(shapes: np.ndarray) -> np.ndarray:
     broken = ~shapely.is_valid(metric)
     metric[broken] = shapely.make_valid(metric[broken])
     return metric
+
+
+def _threads_for(count: int) -> int:
+    """Threads that pay for so many points or shapes."""
+    return _THREADS if count >= _WORTH_THREADS else 1
+
+
+def _in_threads(work: Callable[[np.ndarray], _R], parts: Sequence[np.ndarray]) -> list[_R]:
+    """What some work comes to for each part; neither GEOS nor PROJ holds the interpreter while it works on arrays."""
+    if len(parts) == 1:
+        return [work(parts[0])]
+    with ThreadPoolExecutor(len(parts)) as threads:
+        return list(threads.map(work, parts))
 
 
 class PolygonIndex:
@@ -84,7 +103,8 @@ class PolygonIndex:
             around: points that will be asked, an (n, 2) array of metres; where they are few, polygons that come near none of them
                 are left out, since projecting all of a city's parcels takes longer than asking a few points.  None: all are kept.
         """
-        shapes, ids = shapely.from_wkb(np.asarray(geometry, dtype=object)), np.asarray(ids, dtype=object)
+        stored = np.array_split(np.asarray(geometry, dtype=object), _threads_for(len(geometry)))
+        shapes, ids = np.concatenate(_in_threads(shapely.from_wkb, stored)), np.asarray(ids, dtype=object)
         self.holds_all = around is None or len(around) * _MANY_POINTS >= len(shapes)
         if around is not None and not self.holds_all:
             near = _come_near(shapes, around)
@@ -144,17 +164,14 @@ class PolygonIndex:
             polygon, point = shapely.STRtree(shapely.points(points)).query(self._shapes, predicate=predicate)
             return point, polygon
         order = np.lexsort(np.floor(points / _CELL_M).T)
-        parts = [part for part in np.array_split(order, _THREADS if len(points) >= _WORTH_THREADS else 1) if len(part)]
+        parts = np.array_split(order, _threads_for(len(points)))
 
         def ask(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             point, polygon = self._tree.query(shapely.points(points[part]), predicate=predicate, distance=distance)
             return part[point], polygon
 
-        if len(parts) == 1:
-            return ask(parts[0])
         self._tree.query(shapely.points(points[:1]))  # the tree is built at its first query: not by two threads at once
-        with ThreadPoolExecutor(len(parts)) as threads:
-            answers = list(threads.map(ask, parts))
+        answers = _in_threads(ask, parts)
         return np.concatenate([point for point, _ in answers]), np.concatenate([polygon for _, polygon in answers])
 
 
