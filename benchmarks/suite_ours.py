@@ -15,6 +15,7 @@ import pandas as pd
 from kc_pipeline.catalog.columns import EVENT_FEEDS
 
 if TYPE_CHECKING:
+    from kc_pipeline.defs.resources import Platform
     from kc_pipeline.places.locations import Locations
 
 
@@ -86,11 +87,20 @@ def decade(inputs: Path, out: Path) -> None:
         step(platform)
         mark(name)
     marts.judge_sources(platform, ANCHOR_DATE, "benchmark")
+    score(platform)
+    mark("score")
+    export_ledger(platform, out)
+
+
+def score(platform: "Platform") -> None:
+    """The day's risks by the stored fit, and what adds to them."""
+    from suite_inputs import ANCHOR_DATE
+
+    from kc_pipeline.defs.steps import marts, risk
+
     said = risk.score_day(platform, ANCHOR_DATE)
     marts.score_business_risk(platform, said, ANCHOR_DATE, "benchmark")
     marts.explain_business_risk(platform, said, ANCHOR_DATE, "benchmark")
-    mark("score")
-    export_ledger(platform, out)
 
 
 def backfill(inputs: Path, out: Path) -> None:
@@ -111,9 +121,7 @@ def backfill(inputs: Path, out: Path) -> None:
     marts.judge_sources(platform, ANCHOR_DATE, "benchmark")
     risk.fit_model(platform, ANCHOR_DATE)
     mark("fit_model")
-    said = risk.score_day(platform, ANCHOR_DATE)
-    marts.score_business_risk(platform, said, ANCHOR_DATE, "benchmark")
-    marts.explain_business_risk(platform, said, ANCHOR_DATE, "benchmark")
+    score(platform)
     mark("score_business_risk")
     export_ledger(platform, out)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -67,18 +68,16 @@ class Beside:
         self.process = process
         self._lock = RLock()
         self._sound: set[str] = set()
-        self._marts: dict[Callable[[Platform, date, str], Any], MartBeside] = {}
-        self._begin: Callable[[Callable[[Platform, date, str], Any], MartBeside], None] = lambda _work, _mart: None
+        self._waiting: list[tuple[frozenset[str], Callable[[], None]]] = []
         process.on_done = self._take_note
 
     def begin_marts(self, platform: Platform, day: date, run_id: str) -> None:
         """Begin the marts of a run of a day, each as soon as the tables that it needs are judged in that run; then judge it."""
-
-        def begin(work: Callable[[Platform, date, str], Any], mart: MartBeside) -> None:
-            self.process.begin(platform, _mart(work, day, run_id), [_audit(made, day) for made in mart.made])
-
         with self._lock:
-            self._begin, self._marts = begin, dict(MARTS_BESIDE)
+            self._waiting = [
+                (mart.needed, partial(self.process.begin, platform, _mart(work, day, run_id), [_audit(made, day) for made in mart.made]))
+                for work, mart in MARTS_BESIDE.items()
+            ]
             self._go_on()
 
     def _take_note(self, task: Task[Any], found: Any) -> None:
@@ -88,8 +87,10 @@ class Beside:
                 self._go_on()
 
     def _go_on(self) -> None:
-        for work in [work for work, mart in self._marts.items() if mart.needed <= self._sound]:
-            self._begin(work, self._marts.pop(work))
+        ready = [begin for needed, begin in self._waiting if needed <= self._sound]
+        self._waiting = [waiting for waiting in self._waiting if not waiting[0] <= self._sound]
+        for begin in ready:
+            begin()
 
 
 def _keeps_blocking_rules(table: str, findings: "Iterable[Finding]") -> bool:

@@ -18,7 +18,6 @@ from kc_pipeline.defs.resources import Platform
 from kc_pipeline.settings import Settings
 
 _R = TypeVar("_R")
-_AWAITED = -1
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ class _Begun:
     task: Task[Any]
     settings: Settings
     moment: datetime
-    then: Sequence[Task[Any]]
-    order: int
+    then: Sequence[Task[Any]] = ()
+    is_awaited: bool = False
     promised: Future[Any] = field(default_factory=Future)
 
 
@@ -73,7 +72,7 @@ class SecondProcess:
             task: what to do.
             then: what to begin once it is done, there and without an error.
         """
-        self._begin(_Begun(task, platform.settings, platform.now(), then, task.order))
+        self._begin(_Begun(task, platform.settings, platform.now(), then))
 
     def outcome(self, platform: Platform, task: Task[_R]) -> _R:
         """What a task came to, once; it is done here if it was not begun, if it still waits there, or if the process died."""
@@ -81,7 +80,7 @@ class SecondProcess:
             begun = self._begun.pop(task, None)
             if begun is not None and task in self._waiting:
                 if task.is_cheaper_there:
-                    begun.order = _AWAITED
+                    begun.is_awaited = True
                 else:
                     del self._waiting[task]
                     begun = None
@@ -120,7 +119,8 @@ class SecondProcess:
     def _next(self) -> tuple[_Begun, Future[Any]] | None:
         with self._lock:
             while self._waiting and not self._is_busy:
-                begun = min(self._waiting.values(), key=lambda waiting: waiting.order)  # of those, what was begun first
+                # Of those that are alike, what was begun first.
+                begun = min(self._waiting.values(), key=lambda waiting: (not waiting.is_awaited, waiting.task.order))
                 del self._waiting[begun.task]
                 try:
                     given = self._pool.submit(_do, begun.settings, begun.moment, begun.task.work, begun.task.arguments)
@@ -137,7 +137,7 @@ class SecondProcess:
             if error is None:  # what follows waits until the process is free, and is then chosen from
                 self.on_done(begun.task, given.result())
                 for task in begun.then:
-                    self._begin(_Begun(task, begun.settings, begun.moment, (), task.order))
+                    self._begin(_Begun(task, begun.settings, begun.moment))
         finally:
             with self._lock:
                 self._is_busy = False

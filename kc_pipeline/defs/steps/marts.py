@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kc_pipeline.store.warehouse import Publication
 
 _VIEW_SAMPLE = 1_000
+_SCORED_FROM = ["eval/model_card", *MODEL_INPUTS]
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def score_business_risk(platform: Platform, day: "DayScore", as_of: date, run_id
         coverage_pct=round(100.0 * float(covered.mean()) / COVERAGE_DAYS, 2),
         **{covered_column(feed): int(days) for feed, days in covered.items()},
     )
-    return write_mart(platform, "marts/business_risk", rows, as_of, run_id, ["eval/model_card", *MODEL_INPUTS])
+    return write_mart(platform, "marts/business_risk", rows, as_of, run_id, _SCORED_FROM)
 
 
 def explain_business_risk(platform: Platform, day: "DayScore", as_of: date, run_id: str) -> "Commit":
@@ -89,7 +90,7 @@ def explain_business_risk(platform: Platform, day: "DayScore", as_of: date, run_
     inputs = day.inputs
     factors = explain_risks(inputs.business_parcels, day.risks, inputs.observations, inputs.east_north, as_of)
     factors = factors.assign(as_of=as_of, model_id=day.model_id)
-    return write_mart(platform, "marts/business_risk_factors", factors, as_of, run_id, ["eval/model_card", *MODEL_INPUTS])
+    return write_mart(platform, "marts/business_risk_factors", factors, as_of, run_id, _SCORED_FROM)
 
 
 def count_at_places(platform: Platform, places: "pd.DataFrame", as_of: date) -> "pd.DataFrame":
@@ -140,7 +141,7 @@ def read_marts(platform: Platform, as_of: date) -> DayOfMarts:
     from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS
 
     lake = platform.lake
-    versions = lake.versions([*PUBLISHED_MARTS, *(f"clean/{feed}" for feed in FEEDS), *MODEL_INPUTS, "eval/model_card"])
+    versions = lake.versions([*PUBLISHED_MARTS, *(f"clean/{feed}" for feed in FEEDS), *_SCORED_FROM])
     marts = {mart: lake.read(mart, partitions=[as_of.isoformat()], version=versions[mart]) for mart in PUBLISHED_MARTS}
     return DayOfMarts(
         as_of, {mart: rows for mart, rows in marts.items() if rows.num_rows or VIEWS[PUBLISHED_MARTS[mart]].can_be_empty}, versions
