@@ -30,8 +30,14 @@ def places_among(texts: pd.Index, others: pd.Index) -> npt.NDArray[np.int32]:
 
 def rows_among(rows: pd.DataFrame, others: pd.DataFrame, columns: list[str]) -> pd.Series:
     """Whether some columns of text say in each row what they say in one of other rows; False where one of them is missing."""
-    asked, known = (
+    return pd.Series(row_places_among(rows, others, columns) >= 0, index=rows.index)
+
+
+def row_places_among(rows: pd.DataFrame, others: pd.DataFrame, columns: list[str]) -> npt.NDArray[np.int32]:
+    """Where other rows first say in some columns of text what each row says there; -1 where none does, or one of them is missing."""
+    known, asked = (
         pc.binary_join_element_wise(*(pa.array(of[name], pa.large_string(), from_pandas=True) for name in columns), _BETWEEN)
-        for of in (rows, others)
+        for of in (others, rows)
     )
-    return pd.Series(np.asarray(pc.fill_null(pc.is_in(asked, value_set=known.drop_null()), False)), index=rows.index)
+    found = pc.index_in(asked, value_set=known, skip_nulls=True)
+    return np.asarray(pc.fill_null(found, -1))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _R = TypeVar("_R")
 _QUALITY = "marts/source_quality"
 # What is found of the tables before the marts, and of the sources, is waited for soonest; what is found of other marts, last.
-_FIRST, _NEXT, _LAST = 0, 1, 2
+_FIRST, _NEXT, _LAST = (0,), (1,), (2,)
 
 # Feeds that are cleaned beside a run, unless its own step comes first.
 CLEANED_BESIDE = frozenset({"health_inspections", "streetlight_outages", "dumping_complaints", "property_violations"})
@@ -162,7 +162,7 @@ def _outcome(platform: Platform, task: Task[_R]) -> _R:
 
 
 def _cleaning(feed: Feed) -> Task[feeds.CleanReport]:
-    return Task(_clean, (feed.name,), order=_NEXT)
+    return Task(_clean, (feed.name,), order=(*_NEXT, feeds.IN_ORDER.index(feed)))
 
 
 def _clean(platform: Platform, feed: str) -> feeds.CleanReport:

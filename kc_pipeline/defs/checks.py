@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -42,7 +43,7 @@ def build_checks(table: str) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name=f"check_{table.replace('/', '_')}", specs=specs, can_subset=True, op_tags=op_tags)
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.AssetCheckResult]:
         findings = {finding.law: finding for finding in audit_table(platform, table, _day(context, platform, table))}
-        shared: dict[str, Any] = {"report": dg.MetadataValue.path(str(audits.write_report(platform, context.run.run_id)))}
+        shared: dict[str, Any] = {"report": dg.MetadataValue.path(str(_report(platform, context.run.run_id)))}
         if table.startswith("clean/"):
             shared["quarantine"] = dg.MetadataValue.asset(dg.AssetKey(["quarantine", key.path[-1]]))
         asked = {check.name for check in context.selected_asset_check_keys}
@@ -51,6 +52,11 @@ def build_checks(table: str) -> dg.AssetChecksDefinition:
                 yield _result(key, name, shown, [findings[rule.name] for rule in shown], shared)
 
     return check
+
+
+def _report(platform: Platform, run_id: str) -> Path:
+    """The report of the run, brought up to date; a run with a process beside it writes its report when it is over."""
+    return audits.write_report(platform, run_id) if platform.beside is None else audits.report_path(platform, run_id)
 
 
 def _day(context: dg.AssetCheckExecutionContext, platform: Platform, table: str) -> date | None:

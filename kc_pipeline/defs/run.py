@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import dagster as dg
 
-from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.defs.alerts import said_of_failure
 from kc_pipeline.defs.automation import month_range_tags
 from kc_pipeline.defs.beside import begin_marts
@@ -18,7 +17,8 @@ from kc_pipeline.defs.instance import kept_open
 from kc_pipeline.defs.partitions import open_from
 from kc_pipeline.defs.puller import pulling_ahead
 from kc_pipeline.defs.resources import Platform
-from kc_pipeline.defs.steps.audits import report_path
+from kc_pipeline.defs.steps.audits import write_report
+from kc_pipeline.defs.steps.feeds import IN_ORDER
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -57,18 +57,19 @@ def run_once(platform: Platform, as_of: date | Callable[[Platform], date], insta
     """
     open_day = platform.now().date() if callable(as_of) else as_of
     opens = {"event": open_from(open_day), "reference": open_from(platform.now().date())}
-    with pulling_ahead(platform, [(feed, opens[feed.kind]) for feed in FEEDS.values()]) as pulled:
+    with pulling_ahead(platform, [(feed, opens[feed.kind]) for feed in IN_ORDER]) as pulled:
         defs = build_defs(platform=pulled)
         ingest = execute_quietly(defs.resolve_job_def("ingest"), instance, tags=month_range_tags(open_day))
     failures, pulls = step_failures(ingest), pulled_parts(ingest)
-    failed_checks = blocking_failures(ingest)
+    failed_checks, audit = blocking_failures(ingest), _audit(platform, ingest)
     day = as_of(platform) if callable(as_of) else as_of
     if failed_checks:
-        return RunReport(day, failures, failed_checks, False, pulls, _audit(platform, ingest))
+        return RunReport(day, failures, failed_checks, False, pulls, audit)
     run_id = str(uuid4())
     begin_marts(platform, day, run_id)
     marts = execute_quietly(defs.resolve_job_def("marts"), instance, run_id, partition_key=day.isoformat())
-    return RunReport(day, failures | step_failures(marts), blocking_failures(marts), marts.success, pulls, _audit(platform, marts, ingest))
+    audit = _audit(platform, marts) or audit
+    return RunReport(day, failures | step_failures(marts), blocking_failures(marts), marts.success, pulls, audit)
 
 
 def execute_quietly(
@@ -87,10 +88,9 @@ def execute_quietly(
         return job.execute_in_process(instance=instance, run_id=run_id, run_config=_QUIET, raise_on_error=False, **how)
 
 
-def _audit(platform: Platform, *runs: dg.ExecuteInProcessResult) -> Path | None:
-    """The report of the first of some runs that judged a table."""
-    paths = (report_path(platform, run.run_id) for run in runs)
-    return next((path for path in paths if path.exists()), None)
+def _audit(platform: Platform, run: dg.ExecuteInProcessResult) -> Path | None:
+    """The report of a run, written now that it is over; None if it judged no table."""
+    return write_report(platform, run.run_id) if run.get_asset_check_evaluations() else None
 
 
 def blocking_failures(result: dg.ExecuteInProcessResult) -> list[str]:

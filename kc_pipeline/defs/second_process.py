@@ -33,7 +33,7 @@ class Task(Generic[_R]):
 
     work: Callable[..., _R]
     arguments: tuple[Any, ...]
-    order: int = field(default=0, compare=False)
+    order: tuple[int, ...] = field(default=(), compare=False)
     is_cheaper_there: bool = field(default=False, compare=False)
 
 

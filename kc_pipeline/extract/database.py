@@ -1,6 +1,7 @@
 """Read a department's own tables with SQLAlchemy Core: allowed columns only, month by month, on SQLite and PostgreSQL."""
 
-import json
+import csv
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from sqlalchemy.sql.elements import quoted_name
 from kc_pipeline.catalog.sources import DataSet
 from kc_pipeline.extract.errors import PermanentSourceError, SourceError, TransientSourceError, redact
 from kc_pipeline.extract.manifest import WHOLE_QUERY, Facts, Pulled, Request
-from kc_pipeline.extract.pages import as_text
+from kc_pipeline.extract.pages import as_text, encodable
 from kc_pipeline.extract.raw import PullWriter, RawStore
 from kc_pipeline.extract.replies import pack
 from kc_pipeline.extract.transport import (
@@ -35,6 +36,8 @@ from kc_pipeline.extract.transport import (
 )
 
 _STATEMENT_SECONDS = 1200.0
+# Types whose values CSV has as they are, and as `as_text` would write them.
+_AS_WRITTEN = frozenset({str, int, float, type(None)})
 
 
 @dataclass(frozen=True)
@@ -183,8 +186,8 @@ class DatabaseTransport:
         writer.requests.append(Request("SQL", data_set.id, {"columns": ",".join(names), "partition": partition}))
         keys: set[object] = set()
         for batch in found.partitions(self._page_size):
-            content = _json_lines(names, batch)
-            writer.add_page(pack(content), "json", "gzip", content, len(batch))
+            content = _csv_page(names, batch)
+            writer.add_page(pack(content), "csv", "gzip", content, len(batch))
             keys.update(row[0] for row in batch if row[0] is not None)
         if data_set.key_field is None:
             return writer.rows
@@ -257,9 +260,14 @@ def _of_partition(described: Described, data_set: DataSet, partition: str, month
     return sa.and_(month == partition, column >= first, column < behind)
 
 
-def _json_lines(names: Sequence[str], rows: Sequence[sa.Row[tuple[object, ...]]]) -> bytes:
-    lines = (json.dumps(dict(zip(names, map(_text, row), strict=True)), ensure_ascii=False) for row in rows)
-    return ("\n".join(lines) + "\n").encode()
+def _csv_page(names: Sequence[str], rows: Sequence[sa.Row[tuple[object, ...]]]) -> bytes:
+    """Rows as CSV with every cell quoted, as `pages.read_csv` reads it: a null is an empty cell."""
+    columns = (column if _AS_WRITTEN.issuperset(map(type, column)) else map(_text, column) for column in zip(*rows, strict=True))
+    page = io.StringIO()
+    writer = csv.writer(page, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(zip(*columns, strict=True))
+    return encodable(page.getvalue()).encode()
 
 
 def _text(value: object) -> str | None:

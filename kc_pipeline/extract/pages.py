@@ -143,7 +143,7 @@ def read_records(content: bytes) -> list[dict[str, Any]]:
 def text_table(records: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Records as text columns, in the order in which their names first appear."""
     names = dict.fromkeys(name for record in records for name in record)
-    return pa.table({_encodable(name): _text_column([record.get(name) for record in records]) for name in names})
+    return pa.table({encodable(name): _text_column([record.get(name) for record in records]) for name in names})
 
 
 def _text_column(values: list[Any]) -> pa.Array:
@@ -163,15 +163,16 @@ def as_text(value: object) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(value, str):
-        return _encodable(value)
+        return encodable(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list):
-        return _encodable(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
+        return encodable(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
     return repr(value) if isinstance(value, int | float) else str(value)
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
+    """Text that can be written as UTF-8: half a letter becomes U+FFFD."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

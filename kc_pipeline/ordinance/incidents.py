@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from kc_pipeline.membership import places_among
 from kc_pipeline.ordinance.windows import day_numbers
 
 Integers = npt.NDArray[np.int64]
@@ -37,7 +38,7 @@ def pair_records(events: pd.DataFrame) -> pd.DataFrame:
         rows = timed.loc[timed["record_systems"] == system, [*same, "event_id"]].sort_values([*same, "event_id"])
         sides[side] = rows.assign(turn=rows.groupby(same).cumcount()).rename(columns={"event_id": side})
     pairs = sides["event_id"].merge(sides["exact_event_id"], on=[*same, "turn"])[["event_id", "exact_event_id"]]
-    exact = events.set_index("event_id").loc[pairs["exact_event_id"]]
+    exact = events.iloc[places_among(pd.Index(pairs["exact_event_id"]), pd.Index(events["event_id"]))]
     return pairs.assign(exact_from=first_known_days(exact))
 
 

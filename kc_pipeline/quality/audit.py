@@ -167,13 +167,19 @@ def audit_types(table: str, stored: pa.Schema | None) -> Finding:
     return Finding(rule.name, not broken, {"columns": len(names), "wrong": len(broken), "sample": sample})
 
 
+def types_state(table: str, stored: pa.Schema | None) -> str:
+    """Digest of all that `audit_types` judges by."""
+    schemas = ([(field.name, str(field.type), field.nullable) for field in schema or ()] for schema in (stored, to_arrow(TABLES[table])))
+    return hashlib.sha256(repr(list(schemas)).encode()).hexdigest()
+
+
 def known_finding(table: str, audit: pd.DataFrame, state: str) -> Finding | None:
-    """What was found of a table's types, if neither the table nor its rules changed since.
+    """What was found of a table's types, if neither they nor its rules changed since.
 
     Args:
         table: name in the catalogue.
         audit: its rows of quality/audit.
-        state: digest of its state.
+        state: what `types_state` gives.
     """
     rule = next(rule for rule in RULES[table] if isinstance(rule.test, TypesHold))
     rows = audit[(audit["rule"] == rule.name) & (audit["state_sha256"] == state) & (audit["rules_sha256"] == rules_sha256(table))]

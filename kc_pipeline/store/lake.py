@@ -284,10 +284,12 @@ class Lake:
                 return opened
             del self._newest[table]
         try:
-            opened = DeltaTable(self.path(table))
+            return self._remember(table, DeltaTable(self.path(table)))
         except TableNotFoundError:
             return None
-        self._newest[table] = (opened, _written_ns(log, opened.version()) or 0, None)
+
+    def _remember(self, table: str, opened: DeltaTable) -> DeltaTable:
+        self._newest[table] = (opened, _written_ns(self.path(table) / "_delta_log", opened.version()) or 0, None)
         return opened
 
     def _dataset(self, table: str, version: int | None, partitions: Sequence[str] | None) -> pads.Dataset | None:
@@ -328,15 +330,15 @@ class Lake:
     def _commit(self, contract: Table, rows: pa.Table, changed: list[str], made_from: dict[str, object]) -> None:
         path = self.path(contract.name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        before = self.version(contract.name)
-        first = before is None
+        opened = self._open(contract.name)
+        first, before = opened is None, -1 if opened is None else opened.version()
         predicate = None
         if contract.partition is not None and not first:
             values = ", ".join("'" + part.replace("'", "''") + "'" for part in changed)
             predicate = f"CAST({contract.partition} AS STRING) IN ({values})"
         try:
             write_deltalake(
-                path,
+                opened or path,
                 _without_notes(rows),
                 mode="overwrite",
                 schema_mode="merge",
@@ -350,10 +352,10 @@ class Lake:
             raise LakeConflictError(f"{contract.name}: another run wrote it meanwhile; nothing of this one is there, run again") from error
         except DeltaError as error:
             raise LakeError(f"{contract.name}: it cannot be written under {path}, and is as it was: {error}") from error
-        newest = DeltaTable(path).version()
-        for version in range(0 if before is None else before + 1, newest + 1):  # others may have written other partitions meanwhile
+        opened = self._remember(contract.name, opened or DeltaTable(path))
+        for version in range(before + 1, opened.version() + 1):  # others may have written other partitions meanwhile
             _fsync_version(path, version)
-        seal(path, newest)
+        seal(path, opened.version())
 
 
 def _log_name(version: int) -> str:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kc_pipeline.catalog.sources import Feed
+from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.kin import months_of_lost_rows, months_that_hold, read_with_kin
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from kc_pipeline.store.lake import Commit
 
 MONTHS_AT_ONCE = 24
+# Feeds as a run takes them: those that take longest to pull and to clean, then the others.
+_LONGEST = ("police_reports", "calls_911", "health_inspections", "property_violations")
+IN_ORDER: tuple[Feed, ...] = (*(FEEDS[name] for name in _LONGEST), *(feed for feed in FEEDS.values() if feed.name not in _LONGEST))
 
 
 def refresh_raw(platform: Platform, feed: Feed, open_from: str) -> "FeedRefresh":

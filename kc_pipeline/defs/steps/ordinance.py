@@ -136,10 +136,15 @@ def read_incidents(
 ) -> Incidents:
     """Reports and calls of the days from `first` to the day before `as_of`, with what the law asks of each."""
     import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    def read(table: str, columns: Sequence[str], partitions: list[str] | None = None) -> pd.DataFrame:
+    from kc_pipeline.digests import repeated_keys
+    from kc_pipeline.membership import places_among, row_places_among
+
+    def read(table: str, columns: Sequence[str], partitions: list[str] | None = None, where: pc.Expression | None = None) -> pd.DataFrame:
         version = None if versions is None else versions.get(table)
-        return platform.lake.read(table, columns=list(columns), partitions=partitions, version=version).to_pandas()
+        return platform.lake.read(table, columns=list(columns), partitions=partitions, version=version, where=where).to_pandas()
 
     held = sorted(platform.lake.partitions("core/event_attribution"))
     months = [month for month in held if first.isoformat()[:7] <= month <= as_of.isoformat()[:7]]
@@ -148,15 +153,17 @@ def read_incidents(
         rows = read(f"clean/{feed}", [*_EVENT, *_OF_FEED[feed]], months)
         texts = rows["source_category"].fillna("") + (" " + rows["offense_codes"].fillna("") if "offense_codes" in rows else "")
         parts.append(rows.assign(texts=texts).drop(columns="offense_codes", errors="ignore"))
-    events = pd.concat(parts, ignore_index=True).sort_values(["event_id", "report_date"]).drop_duplicates("event_id")
+    events = pd.concat(parts, ignore_index=True)
+    if repeated_keys(pa.table({"event_id": events["event_id"]})).num_rows:
+        events = events.sort_values(["event_id", "report_date"]).drop_duplicates("event_id", ignore_index=True)
     blocks = read("core/located_addresses", ["address", "address_precision", "block_key"])
-    events = events.merge(blocks, on=["address", "address_precision"], how="left").reset_index(drop=True)
-    shares = read("core/event_attribution", _SHARE, months)
-    wanted = shares["feed"].isin(INCIDENT_FEEDS) & shares["business_parcel_id"].notna()
-    if place is not None:
-        wanted &= shares["business_parcel_id"] == place
-    details = events.drop(columns=["feed", "report_date", "available_date", "category"])
-    return Incidents(shares[wanted].merge(details, on="event_id", how="left"), events)
+    at_block = row_places_among(events, blocks, ["address", "address_precision"])
+    events["block_key"] = blocks["block_key"].reindex(at_block).array
+    at_place = pc.field("business_parcel_id").is_valid() if place is None else pc.field("business_parcel_id") == place
+    shares = read("core/event_attribution", _SHARE, months, pc.field("feed").isin(INCIDENT_FEEDS) & at_place)
+    of_event = places_among(pd.Index(shares["event_id"]), pd.Index(events["event_id"]))
+    details = events.drop(columns=["event_id", "feed", "report_date", "available_date", "category"]).reindex(of_event)
+    return Incidents(pd.concat([shares, details.set_axis(shares.index)], axis="columns"), events)
 
 
 def _together(mart: str, frames: "list[pd.DataFrame]") -> "pd.DataFrame":
