@@ -6,12 +6,13 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 MEGABYTE = 1024 * 1024
 MISSING = "not installable here"
-_SAMPLE_S = 0.05
+_SAMPLE_S = 0.1
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -101,14 +102,13 @@ def run_measured(command: Sequence[str], environ: Mapping[str, str], *, server: 
 
 
 def _tree(root: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and (fields := _stat(int(folder.name))):
-            children.setdefault(int(fields[1]), []).append(int(folder.name))
+    """A process and those that it started, by the kernel's own lists: looking for them among all processes took 2 % of what is measured."""
     found, open_ = [], [root]
     while open_:
         found.append(open_.pop())
-        open_ += children.get(found[-1], [])
+        for task in Path(f"/proc/{found[-1]}/task").glob("*/children"):
+            with suppress(OSError):  # it has ended
+                open_ += map(int, task.read_text().split())
     return found
 
 

@@ -69,7 +69,7 @@ class Beside:
         self._lock = RLock()
         self._sound: set[str] = set()
         self._waiting: list[tuple[frozenset[str], Callable[[], None]]] = []
-        process.on_done = self._take_note
+        process.on_done, process.meanwhile = self._take_note, _load
 
     def begin_marts(self, platform: Platform, day: date, run_id: str) -> None:
         """Begin the marts of a run of a day, each as soon as the tables that it needs are judged in that run; then judge it."""
@@ -91,6 +91,13 @@ class Beside:
         self._waiting = [waiting for waiting in self._waiting if not waiting[0] <= self._sound]
         for begin in ready:
             begin()
+
+
+def _load() -> None:
+    """Import what scoring needs, which takes long, while nothing else can be done."""
+    import scipy.spatial
+
+    from kc_pipeline.risk import rtm  # noqa: F401
 
 
 def _keeps_blocking_rules(table: str, findings: "Iterable[Finding]") -> bool:

@@ -54,10 +54,12 @@ class SecondProcess:
 
     Attributes:
         on_done: told each task that was done there and what it came to, in a thread of this process.
+        meanwhile: what this process does, once, when it first has to wait for the other one.
     """
 
     def __init__(self, pool: Executor) -> None:
         self.on_done: Callable[[Task[Any], Any], None] = lambda _task, _found: None
+        self.meanwhile: Callable[[], None] = _nothing
         self._pool = pool
         self._lock = RLock()
         self._begun: dict[Task[Any], _Begun] = {}
@@ -85,6 +87,9 @@ class SecondProcess:
                     del self._waiting[task]
                     begun = None
         if begun is not None:
+            if not begun.promised.done():
+                meanwhile, self.meanwhile = self.meanwhile, _nothing
+                meanwhile()
             with suppress(BrokenProcessPool):
                 found: _R = begun.promised.result()
                 return found
@@ -146,6 +151,10 @@ class SecondProcess:
                 begun.promised.set_result(given.result())
             else:
                 begun.promised.set_exception(error)
+
+
+def _nothing() -> None:
+    """Nothing is to be done."""
 
 
 @contextmanager

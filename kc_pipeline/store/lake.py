@@ -69,7 +69,7 @@ class Lake:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._newest: dict[str, tuple[DeltaTable, int, pads.Dataset | None]] = {}
+        self._newest: dict[str, tuple[DeltaTable, int, dict[tuple[str, ...] | None, pads.Dataset]]] = {}
 
     def path(self, table: str) -> Path:
         """Folder of a table."""
@@ -289,21 +289,25 @@ class Lake:
             return None
 
     def _remember(self, table: str, opened: DeltaTable) -> DeltaTable:
-        self._newest[table] = (opened, _written_ns(self.path(table) / "_delta_log", opened.version()) or 0, None)
+        self._newest[table] = (opened, _written_ns(self.path(table) / "_delta_log", opened.version()) or 0, {})
         return opened
 
     def _dataset(self, table: str, version: int | None, partitions: Sequence[str] | None) -> pads.Dataset | None:
-        """The files of a version as one data set, of an older one perhaps those of some partitions; None before the first write."""
+        """The files of a version as one data set, those of some partitions if they are named; None before the first write.
+
+        Reading the statistics of all files of a table takes longer than reading one of them.
+        """
         opened = self._open(table)
         if opened is None:
             return None
+        some = None if partitions is None else [(str(TABLES[table].partition), "in", list(partitions))]
         if version is not None and version != opened.version():
-            some = [(str(TABLES[table].partition), "in", list(partitions))] if partitions else None
             return DeltaTable(self.path(table), version=version).to_pyarrow_dataset(file_pruning_predicate=some)
-        _, written_ns, known = self._newest[table]
-        stored = known or opened.to_pyarrow_dataset()
-        self._newest[table] = (opened, written_ns, stored)
-        return stored
+        of = None if partitions is None else tuple(partitions)
+        _, _, known = self._newest[table]
+        if of not in known:
+            known[of] = known.get(None) or opened.to_pyarrow_dataset(file_pruning_predicate=some)
+        return known[of]
 
     @staticmethod
     def _partition_of(table: str, uri: str) -> str:
