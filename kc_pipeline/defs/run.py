@@ -18,7 +18,7 @@ from kc_pipeline.defs.partitions import open_from
 from kc_pipeline.defs.puller import pulling_ahead
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.steps.audits import write_report
-from kc_pipeline.defs.steps.feeds import IN_ORDER
+from kc_pipeline.defs.steps.feeds import PULL_ORDER
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -57,7 +57,7 @@ def run_once(platform: Platform, as_of: date | Callable[[Platform], date], insta
     """
     open_day = platform.now().date() if callable(as_of) else as_of
     opens = {"event": open_from(open_day), "reference": open_from(platform.now().date())}
-    with pulling_ahead(platform, [(feed, opens[feed.kind]) for feed in IN_ORDER]) as pulled:
+    with pulling_ahead(platform, [(feed, opens[feed.kind]) for feed in PULL_ORDER]) as pulled:
         defs = build_defs(platform=pulled)
         ingest = execute_quietly(defs.resolve_job_def("ingest"), instance, tags=month_range_tags(open_day))
     failures, pulls = step_failures(ingest), pulled_parts(ingest)

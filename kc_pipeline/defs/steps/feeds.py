@@ -18,9 +18,17 @@ if TYPE_CHECKING:
     from kc_pipeline.store.lake import Commit
 
 MONTHS_AT_ONCE = 24
-# Feeds as a run takes them: those that take longest to pull and to clean, then the others.
-_LONGEST = ("police_reports", "calls_911", "health_inspections", "property_violations")
-IN_ORDER: tuple[Feed, ...] = (*(FEEDS[name] for name in _LONGEST), *(feed for feed in FEEDS.values() if feed.name not in _LONGEST))
+
+
+def _first(*names: str) -> tuple[Feed, ...]:
+    """All feeds, these first."""
+    return (*(FEEDS[name] for name in names), *(feed for feed in FEEDS.values() if feed.name not in names))
+
+
+# Feeds in the order in which the steps of a run take them: those that take longest to clean, then the others.
+IN_ORDER = _first("police_reports", "calls_911", "health_inspections", "property_violations")
+# And in which a run pulls them: first one for its own steps, and quick ones for what works beside it.
+PULL_ORDER = _first("police_reports", "health_inspections", "streetlight_outages", "calls_911", "property_violations")
 
 
 def refresh_raw(platform: Platform, feed: Feed, open_from: str) -> "FeedRefresh":
