@@ -20,6 +20,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.dataset as pads
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from pyarrow.fs import LocalFileSystem
 
 from kc_pipeline.catalog.columns import COLUMNS, Type
 from kc_pipeline.catalog.render import to_arrow
@@ -69,7 +70,7 @@ class Lake:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._newest: dict[str, tuple[DeltaTable, int, dict[tuple[str, ...] | None, pads.Dataset]]] = {}
+        self._newest: dict[str, tuple[DeltaTable, int, pads.Dataset | None]] = {}
 
     def path(self, table: str) -> Path:
         """Folder of a table."""
@@ -112,7 +113,7 @@ class Lake:
         if columns is not None:
             schema = pa.schema([schema.field(name) for name in columns])
         is_of_nothing = partitions is not None and not partitions
-        stored = None if is_of_nothing else self._dataset(table, version, partitions)
+        stored = None if is_of_nothing else self._dataset(table, version)
         if stored is None:
             return schema.empty_table()
         wanted = None if partitions is None else pc.field(str(contract.partition)).isin(_partition_values(contract, partitions))
@@ -289,25 +290,36 @@ class Lake:
             return None
 
     def _remember(self, table: str, opened: DeltaTable) -> DeltaTable:
-        self._newest[table] = (opened, _written_ns(self.path(table) / "_delta_log", opened.version()) or 0, {})
+        self._newest[table] = (opened, _written_ns(self.path(table) / "_delta_log", opened.version()) or 0, None)
         return opened
 
-    def _dataset(self, table: str, version: int | None, partitions: Sequence[str] | None) -> pads.Dataset | None:
-        """The files of a version as one data set, those of some partitions if they are named; None before the first write.
-
-        Reading the statistics of all files of a table takes longer than reading one of them.
-        """
+    def _dataset(self, table: str, version: int | None) -> pads.Dataset | None:
+        """The files of a version as one data set; None before the first write."""
         opened = self._open(table)
         if opened is None:
             return None
-        some = None if partitions is None else [(str(TABLES[table].partition), "in", list(partitions))]
         if version is not None and version != opened.version():
-            return DeltaTable(self.path(table), version=version).to_pyarrow_dataset(file_pruning_predicate=some)
-        of = None if partitions is None else tuple(partitions)
-        _, _, known = self._newest[table]
-        if of not in known:
-            known[of] = known.get(None) or opened.to_pyarrow_dataset(file_pruning_predicate=some)
-        return known[of]
+            return self._files(table, DeltaTable(self.path(table), version=version))
+        _, written_ns, known = self._newest[table]
+        stored = known or self._files(table, opened)
+        self._newest[table] = (opened, written_ns, stored)
+        return stored
+
+    def _files(self, table: str, opened: DeltaTable) -> pads.Dataset:
+        """As `DeltaTable.to_pyarrow_dataset`, but Arrow reads the files itself, and without the bounds of all columns of each file.
+
+        After ten years, to hear those took longer than to read two months.
+        """
+        if opened.protocol().min_reader_version > 1:  # another tool wrote it, and more than files may have to be read
+            return opened.to_pyarrow_dataset()
+        contract, disk = TABLES[table], LocalFileSystem()
+        parquet = pads.ParquetFileFormat(default_fragment_scan_options=pads.ParquetFragmentScanOptions(pre_buffer=True))
+        fragments = []
+        for uri in opened.file_uris():
+            part = None if contract.partition is None else _partition_values(contract, [self._partition_of(table, uri)])[0]
+            holds = None if part is None else pc.field(contract.partition) == part
+            fragments.append(parquet.make_fragment(uri.removeprefix("file://"), disk, partition_expression=holds))
+        return pads.FileSystemDataset(fragments, pa.schema(opened.schema().to_arrow()), parquet, disk)
 
     @staticmethod
     def _partition_of(table: str, uri: str) -> str:
