@@ -19,11 +19,14 @@ from kc_pipeline.catalog.rules import AUDITED_TABLES, RULES
 from kc_pipeline.catalog.sources import FEEDS, Feed
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.second_process import SecondProcess, Task, second_process
-from kc_pipeline.defs.steps import audits, feeds, marts, ordinance, public_counts
+from kc_pipeline.defs.steps import audits, evaluation, feeds, marts, ordinance, public_counts
 from kc_pipeline.settings import Settings
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from kc_pipeline.quality.checks import Finding
+    from kc_pipeline.store.lake import Commit
 
 _R = TypeVar("_R")
 _QUALITY = "marts/source_quality"
@@ -95,7 +98,7 @@ class Beside:
 
 def _load() -> None:
     """Import what scoring needs, which takes long, while nothing else can be done."""
-    import scipy.spatial
+    import scipy.spatial  # noqa: F401
 
     from kc_pipeline.risk import rtm  # noqa: F401
 
@@ -155,6 +158,17 @@ def make_mart(platform: Platform, work: Callable[[Platform, date, str], _R], day
     return _outcome(platform, _mart(work, day, run_id))
 
 
+def begin_fairness(platform: Platform, day: date) -> None:
+    """Begin to audit the fairness of a day's scores, for when nothing else is to be done; without a second process, its step does it."""
+    if platform.beside is not None:
+        platform.beside.process.begin(platform, _fairness(day))
+
+
+def audit_fairness(platform: Platform, day: date) -> "tuple[Commit, pd.DataFrame, list[str]]":
+    """What `evaluation.audit_fairness` found, beside the run or here."""
+    return _outcome(platform, _fairness(day))
+
+
 @contextmanager
 def working_beside(settings: Settings) -> Iterator[Beside | None]:
     """What works beside one run of these settings; None if nothing shall."""
@@ -179,6 +193,10 @@ def _clean(platform: Platform, feed: str) -> feeds.CleanReport:
 def _audit(table: str, day: date | None = None) -> "Task[list[Finding]]":
     order = _LAST if table.startswith("marts/") and table != _QUALITY else _FIRST
     return Task(audits.audit_table, (table, day), order=order, is_cheaper_there=True)
+
+
+def _fairness(day: date) -> "Task[tuple[Commit, pd.DataFrame, list[str]]]":
+    return Task(evaluation.audit_fairness, (day,), order=(*_LAST, 1))
 
 
 def _mart(work: Callable[[Platform, date, str], _R], day: date, run_id: str) -> Task[_R]:

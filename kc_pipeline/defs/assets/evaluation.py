@@ -10,6 +10,7 @@ import dagster as dg
 
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
+from kc_pipeline.defs.beside import audit_fairness
 from kc_pipeline.defs.metadata import card_metadata, frame_table, picture, table_metadata
 from kc_pipeline.defs.partitions import DAYS
 from kc_pipeline.defs.resources import Platform
@@ -97,6 +98,7 @@ def pai_numbers(judged: "pd.DataFrame") -> dict[str, float]:
     owners=[_FAIRNESS.owner],
     metadata=table_metadata(_FAIRNESS),
     automation_condition=WHEN_CORE_IS_DONE,
+    op_tags={"dagster/priority": -2},  # nothing waits for it: after the publication, beside which `kc run` makes it
     description=(
         "How the highest tenth of business parcels spreads over council districts and patrol divisions, with alerts outside 0.8 to "
         "1.25 of the city's rate, beside what was expected and what happened there and how much people report."
@@ -104,7 +106,7 @@ def pai_numbers(judged: "pd.DataFrame") -> dict[str, float]:
 )
 def fairness_audit(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """eval/fairness_audit."""
-    commit, rows, sentences = evaluation.audit_fairness(platform, date.fromisoformat(context.partition_key))
+    commit, rows, sentences = audit_fairness(platform, date.fromisoformat(context.partition_key))
     said = dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in sentences) or "Nothing stands out.")
     alerts = int(rows["is_alert"].sum())
     return dg.MaterializeResult(

@@ -9,7 +9,7 @@ from kc_pipeline.catalog.columns import EVENT_FEEDS
 from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.defs.assets.evaluation import model_card
 from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
-from kc_pipeline.defs.beside import begin_audits, make_mart
+from kc_pipeline.defs.beside import begin_audits, begin_fairness, make_mart
 from kc_pipeline.defs.freshness import EVERY_MORNING
 from kc_pipeline.defs.metadata import counts_table, table_metadata
 from kc_pipeline.defs.partitions import DAYS
@@ -96,6 +96,7 @@ def business_risk(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
     begin_audits(platform, [_RISK.name], day)
     of_factors = marts.explain_business_risk(platform, said, day, context.run.run_id)
     begin_audits(platform, [_FACTORS.name], day)
+    begin_fairness(platform, day)
     columns = ["risk_rank", "business_names", "address", "expected_events_per_year", "serious_events_365d", "coverage_pct"]
     top = platform.lake.read(_RISK.name, partitions=[context.partition_key], columns=columns)
     first = sorted(top.to_pylist(), key=lambda row: row["risk_rank"])[:10]
