@@ -271,7 +271,7 @@ _ALL = (
     Column("failed_count", _T.INTEGER, "Of those, rows that break it.", False, minimum=0),
     Column("sample", _T.TEXT, "Keys of some rows that break it, separated by ';'.", False),
     Column("facts", _T.TEXT, "Numbers and sentences that show it, as JSON.", False),
-    Column("state_sha256", _T.TEXT, "State of what was judged: SHA-256 of the names of its files, or of the types of its columns.", False, pattern=_SHA256),
+    Column("state_sha256", _T.TEXT, "SHA-256 of the names of the files that were judged, or of the types.", False, pattern=_SHA256),
     Column("rules_sha256", _T.TEXT, "SHA-256 of the rules that they were judged by.", False, pattern=_SHA256),
     # --- businesses, parcels, attribution -------------------------------------------------------
     Column(

@@ -167,23 +167,23 @@ def audit_types(table: str, stored: pa.Schema | None) -> Finding:
     return Finding(rule.name, not broken, {"columns": len(names), "wrong": len(broken), "sample": sample})
 
 
-def types_state(table: str, stored: pa.Schema | None) -> str:
-    """Digest of all that `audit_types` judges by."""
-    schemas = ([(field.name, str(field.type), field.nullable) for field in schema or ()] for schema in (stored, to_arrow(TABLES[table])))
-    return hashlib.sha256(repr(list(schemas)).encode()).hexdigest()
-
-
-def known_finding(table: str, audit: pd.DataFrame, state: str) -> Finding | None:
-    """What was found of a table's types, if neither they nor its rules changed since.
+def judge_types(table: str, audit: pd.DataFrame, stored: pa.Schema | None) -> tuple[Finding, pd.DataFrame]:
+    """What `audit_types` finds, or found before if neither what is stored nor what is declared nor the rule changed since; and its row.
 
     Args:
         table: name in the catalogue.
         audit: its rows of quality/audit.
-        state: what `types_state` gives.
+        stored: as `audit_types` takes it.
     """
+    schemas = ([(field.name, str(field.type), field.nullable) for field in schema or ()] for schema in (stored, to_arrow(TABLES[table])))
+    state = hashlib.sha256(repr(list(schemas)).encode()).hexdigest()
     rule = next(rule for rule in RULES[table] if isinstance(rule.test, TypesHold))
-    rows = audit[(audit["rule"] == rule.name) & (audit["state_sha256"] == state) & (audit["rules_sha256"] == rules_sha256(table))]
-    return None if rows.empty else Finding(rule.name, not rows["failed_count"].iloc[0], json.loads(rows["facts"].iloc[0]))
+    known = audit[(audit["rule"] == rule.name) & (audit["state_sha256"] == state) & (audit["rules_sha256"] == rules_sha256(table))]
+    if known.empty:
+        found = audit_types(table, stored)
+    else:
+        found = Finding(rule.name, not known["failed_count"].iloc[0], json.loads(known["facts"].iloc[0]))
+    return found, as_audit_rows(table, [found], state)
 
 
 def as_audit_rows(table: str, findings: Sequence[Finding], state: str) -> pd.DataFrame:

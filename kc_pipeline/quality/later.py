@@ -7,7 +7,10 @@ from typing import Any
 
 
 class _Later(ModuleType):
-    """Stands for a module that was not imported yet.  (The standard library's LazyLoader imports it as soon as it is imported again.)"""
+    """Stands for a module that was not imported yet.
+
+    The standard library's LazyLoader would import it with the second statement that imports it, used or not.
+    """
 
     def __getattr__(self, name: str) -> Any:
         if sys.modules.get(self.__name__) is self:

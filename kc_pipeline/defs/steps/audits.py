@@ -42,7 +42,7 @@ def audit_table(platform: Platform, table: str, day: date | None = None) -> "lis
     import pyarrow as pa
 
     from kc_pipeline.catalog.render import to_arrow
-    from kc_pipeline.quality.audit import WHOLE, as_audit_rows, audit_rows, audit_types, known_finding, needed_columns, types_state, verdicts
+    from kc_pipeline.quality.audit import WHOLE, as_audit_rows, audit_rows, judge_types, needed_columns, verdicts
 
     lake = platform.lake
     states = lake.states(table) or {WHOLE: digest_of({})}
@@ -58,12 +58,10 @@ def audit_table(platform: Platform, table: str, day: date | None = None) -> "lis
         rows = lake.read(table, columns=needed_columns(table), partitions=parts if TABLES[table].partition else None)
         judged.append(audit_rows(table, rows, {part: states[part] for part in parts}))
     of_rows = pd.concat([held, *judged], ignore_index=True)
-    stored = lake.stored_schema(table)
-    types = known_finding(table, known, types_state(table, stored)) or audit_types(table, stored)
+    types, of_types = judge_types(table, known, lake.stored_schema(table))
     of_table = _judge_whole(platform, table, day)
     elsewhere = known[~known["month"].isin([*states, WHOLE])] if day is not None else known.iloc[:0]
-    of_whole = [as_audit_rows(table, [types], types_state(table, stored)), as_audit_rows(table, of_table, digest_of(states))]
-    everything = pd.concat([elsewhere, of_rows, *of_whole], ignore_index=True)
+    everything = pd.concat([elsewhere, of_rows, of_types, as_audit_rows(table, of_table, digest_of(states))], ignore_index=True)
     everything["table_name"] = _stored_name(table)
     schema = to_arrow(TABLES["quality/audit"])
     rows = pa.Table.from_pandas(everything[schema.names], schema=schema, preserve_index=False)
