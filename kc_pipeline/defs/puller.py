@@ -29,7 +29,7 @@ class Puller:
 
         Args:
             platform: what to work on.
-            wanted: feeds in the order in which a run takes them, each with its first open month.
+            wanted: feeds in the order in which they are pulled, each with its first open month.
         """
         self._begun: dict[str, tuple[str, Future[FeedRefresh]]] = {}
         self._queue: SimpleQueue[tuple[Feed, str, Future[FeedRefresh]]] = SimpleQueue()

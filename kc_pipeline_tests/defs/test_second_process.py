@@ -48,7 +48,7 @@ class Held(Executor):
 
 
 def task(number: int, order: int = 0, **more: Any) -> Task[int]:
-    return Task(double, (number,), order, **more)
+    return Task(double, (number,), (order,), **more)
 
 
 def test_of_what_waits_the_lowest_order_is_done_first_and_then_what_was_begun_first(stores: Platform) -> None:
@@ -70,6 +70,27 @@ def test_a_task_that_still_waits_is_done_by_whoever_asks_for_it(stores: Platform
     assert process.outcome(stores, task(2)) == 4
     pool.go_on()
     assert pool.numbers() == [1], "neither what was done here nor what would have followed it there"
+
+
+def test_the_first_wait_is_used_for_what_can_be_done_meanwhile(stores: Platform) -> None:
+    pool = Held()
+    process, done = SecondProcess(pool), []
+
+    def meanwhile() -> None:
+        done.append("meanwhile")
+        pool.go_on()
+
+    process.meanwhile = meanwhile
+    process.begin(stores, task(1))
+    pool.go_on()
+    assert process.outcome(stores, task(1)) == 2
+    assert done == [], "what it asked for was done already"
+    for number in (2, 3):
+        process.begin(stores, task(number))
+    assert process.outcome(stores, task(2)) == 4
+    pool.go_on()
+    assert process.outcome(stores, task(3)) == 6
+    assert done == ["meanwhile"]
 
 
 def test_what_follows_is_begun_after_a_success_and_not_after_an_error(stores: Platform) -> None:

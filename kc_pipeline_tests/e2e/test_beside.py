@@ -24,9 +24,11 @@ from kc_pipeline.defs.beside import (
     CLEANED_BESIDE,
     MARTS_BESIDE,
     Beside,
+    audit_fairness,
     audit_table,
     begin_audits,
     begin_cleaning,
+    begin_fairness,
     begin_marts,
     clean_feed,
     make_mart,
@@ -198,6 +200,20 @@ def test_marts_beside_a_run_are_those_that_the_run_makes(finished_run: tuple[Pat
         made.append({mart: rows.sort_by([(name, "ascending") for name in TABLES[mart].key]) for mart, rows in of_mart.items()})
     assert made[0] == made[1]
     assert all(set(rows["run_id"].to_pylist()) == {"a run"} for rows in made[0].values())
+
+
+def test_the_fairness_audit_beside_a_run_is_that_of_the_run(finished_run: tuple[Path, str], tmp_path: Path) -> None:
+    made = []
+    for name in ("here", "beside"):
+        stores = replace(platform(copied(finished_run[0], tmp_path / name)), now=city_clock(ANCHOR_DATE))
+        stores = replace(stores, settings=replace(stores.settings, auditor=name))
+        shutil.rmtree(stores.settings.lake_dir / "eval" / "fairness_audit")
+        with beside(stores) as helped:
+            begin_fairness(helped, ANCHOR_DATE)
+            commit, rows, sentences = audit_fairness(helped, ANCHOR_DATE)
+        assert stores.lake.read("eval/fairness_audit").num_rows == commit.row_count == len(rows) > 0
+        made.append((rows.to_dict("records"), sentences))
+    assert made[0] == made[1]
 
 
 def test_a_mart_is_begun_and_judged_once_all_tables_before_it_are_sound(tmp_path: Path) -> None:

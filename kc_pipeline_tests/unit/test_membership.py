@@ -4,7 +4,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kc_pipeline.membership import among, places_among, rows_among
+from kc_pipeline.membership import among, places_among, row_places_among, rows_among
 
 
 def test_a_missing_text_is_among_none() -> None:
@@ -16,6 +16,7 @@ def test_rows_are_told_apart_by_all_their_columns() -> None:
     rows = pd.DataFrame({"street": ["1 A ST", "1 A ST", "2 B ST", None], "kind": ["exact", "block", "exact", "exact"]}, index=[9, 8, 7, 6])
     others = pd.DataFrame({"kind": ["exact", "block", "exact"], "street": ["1 A ST", "2 B ST", None], "more": [1, 2, 3]})
     assert rows_among(rows, others, ["street", "kind"]).to_dict() == {9: True, 8: False, 7: False, 6: False}
+    assert row_places_among(rows, pd.concat([others, others]), ["street", "kind"]).tolist() == [0, -1, -1, -1]
     joined = pd.DataFrame({"street": ["1 A STe"], "kind": ["xact"]})
     assert not rows_among(joined, others, ["street", "kind"]).any()
 

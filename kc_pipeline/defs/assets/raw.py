@@ -29,7 +29,7 @@ def build_raw_asset(feed: Feed) -> dg.AssetsDefinition:
         kinds=set(transports[:3]),
         owners=["team:data-engineering"],
         tags={"feed_kind": feed.kind},
-        op_tags={"dagster/priority": len(feeds.IN_ORDER) - feeds.IN_ORDER.index(feed)},  # as `kc run` pulls them
+        op_tags={"dagster/priority": len(feeds.IN_ORDER) - feeds.IN_ORDER.index(feed)},  # the order of a run
         metadata=raw_metadata(feed),
         description=f"{feed.title} as published by {feed.publisher}: wire bytes and manifests. {feed.description}",
     )

@@ -86,6 +86,22 @@ def test_a_month_in_batches_without_columns_that_are_not_allowed(database: Datab
     assert not database.pull(CALLS, "2026-06", MONTHS, Held(2, "2026-06-09T00:00:00")).is_new
 
 
+def test_whatever_a_database_holds_is_kept_as_its_text(url: str, store: RawStore) -> None:
+    texts = {
+        "": None, " x ": " x ", "NULL": "NULL", 'a "b", c': 'a "b", c', "1\r\n2\r3\n": "1\r\n2\r3\n", "\0": "\0", "é😀": "é😀", None: None,
+        0: "0", -7: "-7", 2.50: "2.5", 1e-7: "1e-07", 1e300: "1e+300", "0001": "0001", "\ufeffmark": "\ufeffmark",
+    }  # fmt: skip
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+        connection.execute("DELETE FROM calls")
+        connection.execute("ALTER TABLE calls DROP COLUMN address")
+        connection.execute("ALTER TABLE calls ADD COLUMN address")  # of no type, so that it keeps any
+        for number, value in enumerate(texts):
+            row = (number, f"A{number}", "2026-06-03", value)
+            connection.execute('INSERT INTO calls (row_id, incident_number, "called at", address) VALUES (?, ?, ?, ?)', row)
+    manifest = DatabaseTransport(url, store, now).pull(CALLS, "2026-06", MONTHS, Held(len(texts), None)).manifest
+    assert read_pull(store, manifest)["address"].to_pylist() == list(texts.values())
+
+
 def test_undated_rows(database: DatabaseTransport, store: RawStore) -> None:
     manifest = database.pull(CALLS, UNDATED, MONTHS, Held(3, None)).manifest
     assert read_pull(store, manifest)["incident_number"].to_pylist() == ["A4", "A5", "A6"]

@@ -12,7 +12,7 @@ from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.rule_model import Between, Complete, InOrder, InSet, Matches, RowLaw, Rule
 from kc_pipeline.catalog.rules import RULES
 from kc_pipeline.catalog.tables import TABLES
-from kc_pipeline.quality.audit import audit_types, judge_rows, needed_columns, row_rules
+from kc_pipeline.quality.audit import audit_types, judge_rows, judge_types, needed_columns, row_rules
 from kc_pipeline.quality.row_laws import ROW_LAWS
 
 Row = dict[str, object]
@@ -171,6 +171,17 @@ def test_a_table_stored_as_its_contract_says_passes_and_may_lack_a_nullable_colu
     assert audit_types("clean/streets", schema).passed
     assert audit_types("clean/streets", schema.remove(schema.get_field_index("street_name"))).passed
     assert audit_types("clean/streets", None).passed
+
+
+def test_types_are_judged_again_only_when_they_or_what_is_declared_changed() -> None:
+    table, schema = "clean/streets", to_arrow(TABLES["clean/streets"])
+    found, row = judge_types(table, to_arrow(TABLES["quality/audit"]).empty_table().to_pandas(), schema)
+    assert (found, row["failed_count"].tolist()) == (audit_types(table, schema), [0])
+    noted = row.assign(failed_count=1)  # not what is so, which shows that it is taken from there
+    assert not judge_types(table, noted, schema)[0].passed
+    lacking = schema.remove(schema.get_field_index("street_name"))
+    assert judge_types(table, noted, lacking)[0].passed
+    assert judge_types(table, noted.assign(rules_sha256="of other rules"), schema)[0].passed
 
 
 def test_every_row_law_belongs_to_a_rule() -> None:

@@ -2,11 +2,13 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, TableFeatures, write_deltalake
+from deltalake.exceptions import DeltaProtocolError
 
 from kc_pipeline.catalog.render import to_arrow
 from kc_pipeline.catalog.tables import TABLES
@@ -152,6 +154,29 @@ def test_what_another_writer_committed_is_read_at_once(lake: Lake, tmp_path: Pat
     Lake(tmp_path).write(TABLE, account("a", {"2024-01": 9}), partitions=["a"])
     assert lake.read(TABLE)["good_count"].to_pylist() == [9]
     assert lake.version(TABLE) == 1
+
+
+def test_a_table_that_takes_more_than_its_files_to_read_is_refused(lake: Lake) -> None:
+    lake.write(TABLE, account("a", {"2024-01": 3}), partitions=["a"])
+    DeltaTable(lake.path(TABLE)).alter.add_feature(TableFeatures.DeletionVectors, allow_protocol_versions_increase=True)
+    with pytest.raises(DeltaProtocolError, match="deletion"):
+        lake.read(TABLE)
+
+
+def test_a_commit_reads_the_log_no_second_time(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.write(TABLE, account("a", {"2024-01": 2}), partitions=["a"])
+    opened = []
+
+    class Counted(DeltaTable):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            opened.append(given)
+            super().__init__(*given, **named)
+
+    monkeypatch.setattr("kc_pipeline.store.lake.DeltaTable", Counted)
+    for count in (3, 4, 5):
+        assert lake.write(TABLE, account("a", {"2024-01": count}), partitions=["a"]).changed == ("a",)
+        assert lake.read(TABLE)["good_count"].to_pylist() == [count]
+    assert (lake.version(TABLE), opened) == (3, [])
 
 
 def test_a_table_that_was_removed_and_made_again_is_read_anew(lake: Lake, tmp_path: Path) -> None:
