@@ -34,6 +34,7 @@ _KEEP_FOR_EVER = {
     "delta.logRetentionDuration": "interval 36500 days",
     "delta.deletedFileRetentionDuration": "interval 36500 days",
 }
+_READ_BY_ARROW = {"timestampNtz"}  # what a reader has to understand, and Arrow does: wall-clock times
 
 
 class ContractError(ValueError):
@@ -310,8 +311,9 @@ class Lake:
 
         After ten years, to hear those took longer than to read two months.
         """
-        if opened.protocol().min_reader_version > 1:  # another tool wrote it, and more than files may have to be read
-            return opened.to_pyarrow_dataset()
+        protocol = opened.protocol()
+        if protocol.min_reader_version > 1 and set(protocol.reader_features or ("more",)) - _READ_BY_ARROW:
+            return opened.to_pyarrow_dataset()  # another tool wrote it, and more than files may have to be read
         contract, disk = TABLES[table], LocalFileSystem()
         parquet = pads.ParquetFileFormat(default_fragment_scan_options=pads.ParquetFragmentScanOptions(pre_buffer=True))
         fragments = []
