@@ -163,6 +163,13 @@ def test_a_table_that_takes_more_than_its_files_to_read_is_refused(lake: Lake) -
         lake.read(TABLE)
 
 
+def test_a_table_with_wall_clock_times_is_read_by_arrow_alone(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.write(TABLE, account("a", {"2024-01": 3}), partitions=["a"])
+    DeltaTable(lake.path(TABLE)).alter.add_feature(TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True)
+    monkeypatch.delattr(DeltaTable, "to_pyarrow_dataset")
+    assert lake.read(TABLE)["good_count"].to_pylist() == [3]
+
+
 def test_a_commit_reads_the_log_no_second_time(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.write(TABLE, account("a", {"2024-01": 2}), partitions=["a"])
     opened = []
