@@ -1,9 +1,9 @@
 """What is done beside a run's steps, by a second process that has Great Expectations loaded.
 
 The steps of a run follow one another, while some of their work needs nothing but files: some feeds are cleaned as soon as they are
-pulled, a table is judged as soon as its step is done, and a mart that no other step makes ready is made as soon as the tables it
-follows from are judged.  The step that it belongs to takes what was found, or does it itself.  One process does it all, one thing
-after the other: two would both write quality/audit.
+pulled, a table is judged as soon as its step is done, a mart that no other step makes ready is made as soon as the tables it follows
+from are judged, and who is flagged is audited while the day is published.  The step that it belongs to takes what was found, or does
+it itself.  One process does it all, one thing after the other: two would both write quality/audit.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

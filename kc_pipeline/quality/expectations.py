@@ -1,6 +1,6 @@
 """Rules of the catalogue as a Great Expectations suite, and what its validation found.
 
-Importing this module imports Great Expectations (about five seconds of CPU): only checks do.  The context lives in memory,
+Importing this module imports Great Expectations (about two seconds of CPU): only checks do.  The context lives in memory,
 sends nothing anywhere, and serves every validation of a process.
 """
 

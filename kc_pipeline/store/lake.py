@@ -164,13 +164,13 @@ class Lake:
         found: dict[str, bool] = {} if TABLES[table].partition else {"": True}
         for uri in opened.file_uris():
             part = self._partition_of(table, uri)
-            found[part] = found.get(part, True) and Path(uri.removeprefix("file://")).exists()
+            found[part] = found.get(part, True) and _on_disk(uri).exists()
         return {part for part, is_whole in found.items() if is_whole}
 
     def is_whole(self, table: str) -> bool:
         """Whether a table was ever written, and none of its files is missing."""
         opened = self._open(table)
-        return opened is not None and all(Path(uri.removeprefix("file://")).exists() for uri in opened.file_uris())
+        return opened is not None and all(_on_disk(uri).exists() for uri in opened.file_uris())
 
     def states(self, table: str, version: int | None = None) -> dict[str, str]:
         """Partition value ('' for a table without partitions) -> digest that changes whenever its files do.
@@ -320,7 +320,7 @@ class Lake:
         for uri in opened.file_uris():
             part = None if contract.partition is None else _partition_values(contract, [self._partition_of(table, uri)])[0]
             holds = None if part is None else pc.field(contract.partition) == part
-            fragments.append(parquet.make_fragment(uri.removeprefix("file://"), disk, partition_expression=holds))
+            fragments.append(parquet.make_fragment(str(_on_disk(uri)), disk, partition_expression=holds))
         return pads.FileSystemDataset(fragments, pa.schema(opened.schema().to_arrow()), parquet, disk)
 
     @staticmethod
@@ -349,9 +349,9 @@ class Lake:
         path = self.path(contract.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = self._open(contract.name)
-        first, before = opened is None, -1 if opened is None else opened.version()
+        before = -1 if opened is None else opened.version()
         predicate = None
-        if contract.partition is not None and not first:
+        if contract.partition is not None and opened is not None:
             values = ", ".join("'" + part.replace("'", "''") + "'" for part in changed)
             predicate = f"CAST({contract.partition} AS STRING) IN ({values})"
         try:
@@ -362,7 +362,7 @@ class Lake:
                 schema_mode="merge",
                 predicate=predicate,
                 partition_by=[contract.partition] if contract.partition else None,
-                configuration=_KEEP_FOR_EVER if first else None,
+                configuration=_KEEP_FOR_EVER if opened is None else None,
                 commit_properties=CommitProperties(custom_metadata={"made_from": json.dumps(made_from, sort_keys=True)}),
                 post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
             )
@@ -374,6 +374,11 @@ class Lake:
         for version in range(before + 1, opened.version() + 1):  # others may have written other partitions meanwhile
             _fsync_version(path, version)
         seal(path, opened.version())
+
+
+def _on_disk(uri: str) -> Path:
+    """Where a data file lies that the log names."""
+    return Path(uri.removeprefix("file://"))
 
 
 def _log_name(version: int) -> str:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+_ROOT = str(Path(__file__).parents[3])
 _SCRIPT = """
 import sys
 from kc_pipeline.quality.later import put_off
@@ -34,6 +35,3 @@ def test_a_module_is_imported_once_and_only_when_it_is_asked_for(tmp_path: Path)
 
 def test_checks_do_not_wait_for_what_they_never_use() -> None:
     subprocess.run([sys.executable, "-c", _CHECKS], env={"PYTHONPATH": _ROOT, "HOME": "/nonexistent"}, check=True)  # noqa: S603 - ours
-
-
-_ROOT = str(Path(__file__).parents[3])
