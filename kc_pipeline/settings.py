@@ -97,6 +97,11 @@ class Settings:
         """Which keys each pull holds, kept from run to run."""
         return self.data_dir / "pull_keys"
 
+    @property
+    def staged_dir(self) -> Path:
+        """Folder of rows that wait to be published; empty but while a run lasts."""
+        return self.data_dir / "staged"
+
     def at_portal(self, base_url: str) -> "Settings":
         """The same settings, with both portals at a base URL (a local portal serves both protocols)."""
         return replace(self, socrata_url=base_url, arcgis_url=f"{base_url}/arcgis/rest/services")

@@ -2,12 +2,15 @@
 
 The steps of a run follow one another, while some of their work needs nothing but files: some feeds are cleaned as soon as they are
 pulled, a table is judged as soon as its step is done, a mart that no other step makes ready is made as soon as the tables it follows
-from are judged, and who is flagged is audited while the day is published.  The step that it belongs to takes what was found, or does
-it itself.  One process does it all, one thing after the other: two would both write quality/audit.
+from are judged, its rows are written ahead for its publication, and who is flagged is audited while the day is published.  The step
+that it belongs to takes what was found, or does it itself.  One process does it all, one thing after the other: two would both write
+quality/audit.
 """
 
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from kc_pipeline.catalog.rule_model import Severity
 from kc_pipeline.catalog.rules import AUDITED_TABLES, RULES
 from kc_pipeline.catalog.sources import FEEDS, Feed
+from kc_pipeline.catalog.views import PUBLISHED_MARTS
 from kc_pipeline.defs.resources import Platform
 from kc_pipeline.defs.second_process import SecondProcess, Task, second_process
 from kc_pipeline.defs.steps import audits, evaluation, feeds, marts, ordinance, public_counts
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 
     from kc_pipeline.quality.checks import Finding
     from kc_pipeline.store.lake import Commit
+    from kc_pipeline.store.staged import Staged
 
 _R = TypeVar("_R")
 _QUALITY = "marts/source_quality"
@@ -78,7 +83,7 @@ class Beside:
         """Begin the marts of a run of a day, each as soon as the tables that it needs are judged in that run; then judge it."""
         with self._lock:
             self._waiting = [
-                (mart.needed, partial(self.process.begin, platform, _mart(work, day, run_id), [_audit(made, day) for made in mart.made]))
+                (mart.needed, partial(self.process.begin, platform, _mart(work, day, run_id), _following(mart.made, day)))
                 for work, mart in MARTS_BESIDE.items()
             ]
             self._go_on()
@@ -132,12 +137,11 @@ def begin_audits(platform: Platform, tables: Iterable[str], day: date | None = N
     Args:
         platform: what to work on.
         tables: names in the catalogue.
-        day: of marts, the day that was made.
+        day: of marts, the day that was made; their rows are also written ahead for its publication.
     """
     if platform.beside is not None:
-        for table in tables:
-            if table in AUDITED_TABLES:
-                platform.beside.process.begin(platform, _audit(table, day))
+        for task in _following(tables, day):
+            platform.beside.process.begin(platform, task)
 
 
 def audit_table(platform: Platform, table: str, day: date | None = None) -> "list[Finding]":
@@ -169,11 +173,32 @@ def audit_fairness(platform: Platform, day: date) -> "tuple[Commit, pd.DataFrame
     return _outcome(platform, _fairness(day))
 
 
+def stage_mart(platform: Platform, mart: str, day: date) -> "Staged | None":
+    """Write a mart's rows of a day ahead for its publication; None where that saves nothing, or cannot be done."""
+    rows = platform.lake.read(mart, partitions=[day.isoformat()])
+    with suppress(OSError, sqlite3.Error):  # such as a full disk, of which the publication will speak
+        return platform.warehouse.stage(mart, rows, platform.settings.staged_dir)
+    return None
+
+
+def staged_mart(platform: Platform, mart: str, day: date) -> "Staged | None":
+    """Where the rows of a mart wait, if they were written ahead beside the run."""
+    return None if platform.beside is None else platform.beside.process.outcome_if_begun(_staging(mart, day))
+
+
 @contextmanager
 def working_beside(settings: Settings) -> Iterator[Beside | None]:
     """What works beside one run of these settings; None if nothing shall."""
-    with second_process(settings) as process:
-        yield None if process is None else Beside(process)
+    _clear(settings)  # a run that was killed left it
+    try:
+        with second_process(settings) as process:
+            yield None if process is None else Beside(process)
+    finally:
+        _clear(settings)
+
+
+def _clear(settings: Settings) -> None:
+    shutil.rmtree(settings.staged_dir, ignore_errors=True)
 
 
 def _outcome(platform: Platform, task: Task[_R]) -> _R:
@@ -197,6 +222,16 @@ def _audit(table: str, day: date | None = None) -> "Task[list[Finding]]":
 
 def _fairness(day: date) -> "Task[tuple[Commit, pd.DataFrame, list[str]]]":
     return Task(evaluation.audit_fairness, (day,), order=(*_LAST, 1))
+
+
+def _staging(mart: str, day: date) -> "Task[Staged | None]":
+    return Task(stage_mart, (mart, day), order=(*_LAST, 0))
+
+
+def _following(tables: Iterable[str], day: date | None) -> list[Task[Any]]:
+    """What follows once tables are made; of marts, on a day."""
+    audits_of = [_audit(table, day) for table in tables if table in AUDITED_TABLES]
+    return audits_of if day is None else [*audits_of, *(_staging(table, day) for table in tables if table in PUBLISHED_MARTS)]
 
 
 def _mart(work: Callable[[Platform, date, str], _R], day: date, run_id: str) -> Task[_R]:

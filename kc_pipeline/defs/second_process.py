@@ -78,14 +78,7 @@ class SecondProcess:
 
     def outcome(self, platform: Platform, task: Task[_R]) -> _R:
         """What a task came to, once; it is done here if it was not begun, if it still waits there, or if the process died."""
-        with self._lock:
-            begun = self._begun.pop(task, None)
-            if begun is not None and task in self._waiting:
-                if task.is_cheaper_there:
-                    begun.is_awaited = True
-                else:
-                    del self._waiting[task]
-                    begun = None
+        begun = self._taken(task, even_if_it_waits=task.is_cheaper_there)
         if begun is not None:
             if not begun.promised.done():
                 meanwhile, self.meanwhile = self.meanwhile, _nothing
@@ -94,6 +87,15 @@ class SecondProcess:
                 found: _R = begun.promised.result()
                 return found
         return task.work(platform, *task.arguments)
+
+    def outcome_if_begun(self, task: Task[_R]) -> _R | None:
+        """What a task came to, once; None if it was not begun, if it still waits there, or if the process died: it is not done then."""
+        begun = self._taken(task, even_if_it_waits=False)
+        if begun is not None:
+            with suppress(BrokenProcessPool):
+                found: _R = begun.promised.result()
+                return found
+        return None
 
     def forget(self, task: Task[Any]) -> None:
         """Leave undone what was begun, or let it end: what it comes to is no longer asked for."""
@@ -107,6 +109,17 @@ class SecondProcess:
         with self._lock:
             self._waiting.clear()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _taken(self, task: Task[Any], *, even_if_it_waits: bool) -> _Begun | None:
+        """A task that was begun, whose outcome is now asked for; None if it is not done there, and then it is left to the caller."""
+        with self._lock:
+            begun = self._begun.pop(task, None)
+            if begun is not None and task in self._waiting:
+                if not even_if_it_waits:
+                    del self._waiting[task]
+                    return None
+                begun.is_awaited = True
+        return begun
 
     def _begin(self, begun: _Begun) -> None:
         with self._lock:

@@ -35,7 +35,25 @@ def append(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None:
         shared = {name: value for name, column in but_one if (value := _shared_text(column))}
         values = ", ".join(shared.get(name, "?") for name in rows.column_names)
         statement = f"INSERT INTO {quote(table.name)} ({names}) VALUES ({values})"  # noqa: S608 - names of the catalogue, quoted texts
-        _insert(connection, statement, rows.drop_columns(list(shared)))
+        try:
+            insert(connection.connection.cursor(), statement, rows.drop_columns(list(shared)))
+        except Exception as error:
+            raise _wrapped(connection, statement, error) from error
+
+
+def insert(cursor: Any, statement: str, rows: pa.Table) -> None:
+    """Add rows to a SQLite table by the driver itself: SQLAlchemy's executemany would first make a list of all parameters.
+
+    Args:
+        cursor: of the driver; it is closed.
+        statement: INSERT with a question mark for each column.
+        rows: rows in the order of the question marks.
+    """
+    try:
+        for block in _blocks(rows):
+            cursor.executemany(statement, zip(*[_sqlite_values(column) for column in block.columns], strict=True))
+    finally:
+        cursor.close()
 
 
 def _shared_text(column: pa.ChunkedArray) -> str | None:
@@ -43,18 +61,6 @@ def _shared_text(column: pa.ChunkedArray) -> str | None:
     text = _sqlite_values(column[:1])[0]
     is_shared = isinstance(text, str) and not column.null_count and pc.all(pc.equal(column, column[0])).as_py()
     return "'" + text.replace("'", "''") + "'" if is_shared and "\0" not in text else None
-
-
-def _insert(connection: sa.Connection, statement: str, rows: pa.Table) -> None:
-    """By the driver itself: SQLAlchemy's executemany would first make a list of all parameters."""
-    cursor: Any = connection.connection.cursor()
-    try:
-        for block in _blocks(rows):
-            cursor.executemany(statement, zip(*[_sqlite_values(column) for column in block.columns], strict=True))
-    except Exception as error:
-        raise _wrapped(connection, statement, error) from error
-    finally:
-        cursor.close()
 
 
 def _copy(connection: sa.Connection, statement: str, rows: pa.Table) -> None:

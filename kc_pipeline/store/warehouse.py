@@ -6,9 +6,10 @@ and an older snapshot is a plain WHERE on the history.  Tables and views are mad
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -21,9 +22,12 @@ from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS
 from kc_pipeline.store import bulk
 from kc_pipeline.store.engines import WarehouseError, for_writing, is_locked_out, location, open_engine
 from kc_pipeline.store.lake import checked_rows
+from kc_pipeline.store.staged import Staged, stage, take_over
 from kc_pipeline.store.warehouse_schema import COUNTER, HISTORIES, POINTERS, SNAPSHOTS, prepare
 
 __all__ = ["PUBLISHED_MARTS", "Publication", "PublishConflictError", "Warehouse", "WarehouseError"]
+
+_WORTH_STAGING = 5_000  # rows
 
 
 class PublishConflictError(WarehouseError):
@@ -75,8 +79,29 @@ class Warehouse:
             connection.execute(sa.update(COUNTER).values(newest=newest))
         return f"s{newest:010d}"
 
+    def stage(self, mart: str, rows: pa.Table, folder: Path) -> Staged | None:
+        """Write a mart's rows ahead for `publish`; None where that would save nothing: few rows, or another database than SQLite.
+
+        Args:
+            mart: its name in the catalogue.
+            rows: all its rows for a day, of one snapshot.
+            folder: where they wait.
+
+        Raises:
+            OSError, sqlite3.Error: they cannot be written.
+        """
+        if self.engine.name != "sqlite" or rows.num_rows < _WORTH_STAGING:
+            return None
+        return stage(folder, mart.replace("/", "."), rows["snapshot_id"][0].as_py(), _in_order_of_key(mart, rows))
+
     def publish(
-        self, marts: Mapping[str, pa.Table], as_of: date, run_id: str, published_utc: datetime, lake_versions: Mapping[str, int | None]
+        self,
+        marts: Mapping[str, pa.Table],
+        as_of: date,
+        run_id: str,
+        published_utc: datetime,
+        lake_versions: Mapping[str, int | None],
+        staged: Callable[[str], Staged | None] = lambda _mart: None,
     ) -> Publication:
         """Add snapshots and, unless a later one is current, show them.
 
@@ -89,6 +114,7 @@ class Warehouse:
             run_id: run that publishes.
             published_utc: when.
             lake_versions: Delta versions that the marts were made from.
+            staged: mart -> its rows if they were written ahead; asked within the transaction, for the newest snapshot first.
 
         Raises:
             ContractError: rows do not fit their mart's contract; nothing was written.
@@ -96,7 +122,7 @@ class Warehouse:
             PublishConflictError: another run moved a pointer or published one of the snapshots meanwhile.
             WarehouseError: a snapshot id stands for other rows there.
         """
-        marts = {mart: _in_order_of_key(mart, rows) for mart, rows in sorted(marts.items())}
+        marts = {mart: checked_rows(TABLES[mart], rows) for mart, rows in sorted(marts.items())}
         ids = _snapshot_ids(marts, as_of)
         if not FIRST_DAY <= as_of <= LAST_DAY:
             raise ValueError(f"{as_of} is not in the calendar, which goes from {FIRST_DAY} to {LAST_DAY} (catalog/reference.py)")
@@ -105,7 +131,7 @@ class Warehouse:
         written = dict.fromkeys(marts, 0)
         try:
             with self._writer.begin() as connection:
-                for mart, rows in marts.items():
+                for mart, rows in sorted(marts.items(), key=lambda named: ids[named[0]], reverse=True):
                     if not self._is_held(connection, mart, ids[mart], as_of, rows.num_rows):
                         connection.execute(
                             sa.insert(SNAPSHOTS).values(
@@ -113,7 +139,11 @@ class Warehouse:
                                 published_utc=published_utc, lake_versions=json.dumps(dict(lake_versions), sort_keys=True),
                             )
                         )  # fmt: skip
-                        bulk.append(connection, HISTORIES[mart], rows)
+                        ahead = staged(mart)
+                        if ahead is not None and (ahead.snapshot_id, ahead.row_count) == (ids[mart], rows.num_rows):
+                            take_over(connection, HISTORIES[mart], ahead)
+                        else:
+                            bulk.append(connection, HISTORIES[mart], _in_order_of_key(mart, rows))
                         written[mart] = rows.num_rows
                 for mart in marts if is_current else ():
                     self._move_pointer(connection, mart, seen.get(mart), ids[mart], as_of)
@@ -201,9 +231,8 @@ class Warehouse:
 
 
 def _in_order_of_key(mart: str, rows: pa.Table) -> pa.Table:
-    """Rows that keep to the contract, in the order in which the history's key lies."""
-    contract = TABLES[mart]
-    return checked_rows(contract, rows).sort_by([(name, "ascending") for name in contract.key if name != "as_of"])  # all are of one day
+    """Rows of one day in the order in which the history's key lies."""
+    return rows.sort_by([(name, "ascending") for name in TABLES[mart].key if name != "as_of"])
 
 
 def _snapshot_ids(marts: Mapping[str, pa.Table], as_of: date) -> dict[str, str]:

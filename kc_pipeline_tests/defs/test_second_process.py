@@ -72,6 +72,21 @@ def test_a_task_that_still_waits_is_done_by_whoever_asks_for_it(stores: Platform
     assert pool.numbers() == [1], "neither what was done here nor what would have followed it there"
 
 
+def test_a_task_is_left_undone_where_its_outcome_is_wanted_only_if_it_was_begun(stores: Platform) -> None:
+    pool = Held()
+    process = SecondProcess(pool)
+    for number in (1, 2, 3):
+        process.begin(stores, task(number))
+    assert process.outcome_if_begun(task(2)) is None, "it still waits"
+    assert process.outcome_if_begun(task(4)) is None, "it was never begun"
+    pool.go_on()
+    assert process.outcome_if_begun(task(1)) == 2
+    assert process.outcome_if_begun(task(1)) is None, "once"
+    assert pool.numbers() == [1, 3], "what nobody waits for is not done any more"
+    pool.given[-1][0].set_exception(BrokenProcessPool())
+    assert process.outcome_if_begun(task(3)) is None
+
+
 def test_the_first_wait_is_used_for_what_can_be_done_meanwhile(stores: Platform) -> None:
     pool = Held()
     process, done = SecondProcess(pool), []

@@ -20,6 +20,7 @@ from kc_runs import copied, platform
 from kc_pipeline.catalog.rules import AUDITED_TABLES, RULES
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.catalog.tables import TABLES
+from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS
 from kc_pipeline.defs.beside import (
     CLEANED_BESIDE,
     MARTS_BESIDE,
@@ -32,6 +33,8 @@ from kc_pipeline.defs.beside import (
     begin_marts,
     clean_feed,
     make_mart,
+    stage_mart,
+    staged_mart,
     working_beside,
 )
 from kc_pipeline.defs.build import build_defs
@@ -216,11 +219,60 @@ def test_the_fairness_audit_beside_a_run_is_that_of_the_run(finished_run: tuple[
     assert made[0] == made[1]
 
 
+def test_a_publication_takes_over_what_was_written_ahead_beside_the_run(
+    finished_run: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kc_pipeline.store.warehouse._WORTH_STAGING", 100)  # rows; the city is small
+    made, taken = [], []
+    for name in ("here", "beside"):
+        stores = platform(copied(finished_run[0], tmp_path / name))
+        Path(stores.warehouse.location).unlink()
+        with ThreadPoolExecutor(1) as pool:
+            process = SecondProcess(pool)
+            helped = replace(stores, beside=Beside(process) if name == "beside" else None)
+            begin_audits(helped, PUBLISHED_MARTS, ANCHOR_DATE)
+            while process._waiting or process._is_busy:
+                time.sleep(0.01)
+            day = marts.read_marts(helped, ANCHOR_DATE)
+
+            def ahead(mart: str, helped: Platform = helped) -> object:
+                found = staged_mart(helped, mart, ANCHOR_DATE)
+                taken.extend([mart] if found else [])
+                return found
+
+            marts.publish_marts(helped, day, "a run", ahead)  # type: ignore[arg-type]
+        made.append(
+            {view: helped.warehouse.read_view(view).sort_by([(n, "ascending") for n in VIEWS[view].contract.key]) for view in VIEWS}
+        )
+    assert made[0] == made[1]
+    assert {"marts/business_risk", "marts/business_risk_factors", "marts/action_items"} <= set(taken)
+
+
+def test_what_was_written_ahead_is_gone_when_the_run_is_over(finished_run: tuple[Path, str], tmp_path: Path) -> None:
+    stores = platform(copied(finished_run[0], tmp_path / "data"))
+    folder = stores.settings.staged_dir
+    folder.mkdir()
+    (folder / "left.sqlite").write_text("of a run that was killed")
+    with beside(stores):
+        assert not folder.exists()
+        folder.mkdir()
+    assert not folder.exists()
+
+
+def test_where_nothing_can_be_written_ahead_the_publication_hands_everything_over(
+    finished_run: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kc_pipeline.store.warehouse._WORTH_STAGING", 1)
+    stores = platform(copied(finished_run[0], tmp_path / "data"))
+    stores.settings.staged_dir.write_text("a file where the folder would be")
+    assert stage_mart(stores, "marts/business_risk", ANCHOR_DATE) is None
+
+
 def test_a_mart_is_begun_and_judged_once_all_tables_before_it_are_sound(tmp_path: Path) -> None:
     pool = Noted()
     stores = replace(platform(tmp_path), beside=Beside(SecondProcess(pool)))
     begin_marts(stores, ANCHOR_DATE, "run")
-    assert pool.given == [(marts.judge_sources,), (audits.audit_table, "marts/source_quality")]
+    assert pool.given == [(marts.judge_sources,), (audits.audit_table, "marts/source_quality"), (stage_mart,)]
 
     def follows(table: str) -> list[tuple[object, ...]]:
         """What is begun when a table is judged."""
@@ -230,7 +282,7 @@ def test_a_mart_is_begun_and_judged_once_all_tables_before_it_are_sound(tmp_path
         return pool.given[before + 1 :]
 
     def judged(*names: str) -> list[tuple[object, ...]]:
-        return [(audits.audit_table, f"marts/{name}") for name in names]
+        return [*((audits.audit_table, f"marts/{name}") for name in names), *[(stage_mart,)] * len(names)]
 
     assert follows("core/gazetteer") == []
     assert follows("core/located_addresses") == [(public_counts.count_for_the_public,), *judged("public_neighborhood_quarter")]
@@ -246,7 +298,7 @@ def test_no_mart_follows_from_a_table_that_was_found_unsound(tmp_path: Path) -> 
     stores = replace(platform(tmp_path), beside=Beside(SecondProcess(pool)))
     begin_marts(stores, ANCHOR_DATE, "run")
     begin_audits(stores, {table for mart in MARTS_BESIDE.values() for table in mart.needed if table.startswith("core/")})
-    made = {work for work, *_ in pool.given if work is not audits.audit_table}
+    made = {work for work, *_ in pool.given} - {audits.audit_table, stage_mart}
     assert made == {marts.judge_sources}
 
 

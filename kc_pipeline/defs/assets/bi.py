@@ -11,7 +11,7 @@ from kc_pipeline.catalog.tables import TABLES
 from kc_pipeline.catalog.views import PUBLISHED_MARTS, VIEWS
 from kc_pipeline.defs.assets.marts import MADE_BESIDE, source_quality
 from kc_pipeline.defs.automation import WHEN_CORE_IS_DONE
-from kc_pipeline.defs.beside import begin_audits, make_mart
+from kc_pipeline.defs.beside import begin_audits, make_mart, staged_mart
 from kc_pipeline.defs.freshness import EVERY_MORNING
 from kc_pipeline.defs.metadata import columns_metadata, counts_table, table_metadata
 from kc_pipeline.defs.partitions import DAYS
@@ -179,7 +179,7 @@ def published_snapshots(
     )
     if found:
         return
-    done = marts.publish_marts(platform, day, context.run.run_id)
+    done = marts.publish_marts(platform, day, context.run.run_id, lambda mart: staged_mart(platform, mart, day.as_of))
     pruned = marts.prune_warehouse(platform)
     yield dg.MaterializeResult(
         metadata={

@@ -1,6 +1,6 @@
 """What is said of a day, and its publication."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kc_pipeline.defs.steps.risk import DayScore
     from kc_pipeline.quality.contracts import Breach
     from kc_pipeline.store.lake import Commit
+    from kc_pipeline.store.staged import Staged
     from kc_pipeline.store.warehouse import Publication
 
 _VIEW_SAMPLE = 1_000
@@ -167,9 +168,11 @@ def breaches_of_contracts(day: DayOfMarts) -> "dict[str, list[Breach]]":
     return found
 
 
-def publish_marts(platform: Platform, day: DayOfMarts, run_id: str) -> "Publication":
-    """Show a day's marts to BI."""
-    return platform.warehouse.publish(day.rows, day.as_of, run_id, platform.now(), day.lake_versions)
+def publish_marts(
+    platform: Platform, day: DayOfMarts, run_id: str, staged: "Callable[[str], Staged | None]" = lambda _mart: None
+) -> "Publication":
+    """Show a day's marts to BI; see `Warehouse.publish`."""
+    return platform.warehouse.publish(day.rows, day.as_of, run_id, platform.now(), day.lake_versions, staged)
 
 
 def check_views(platform: Platform) -> "list[Breach]":
