@@ -27,6 +27,8 @@ _CELL_M = 500.0
 # the square of its length in degrees, up to a latitude of 75.
 _NEARBY_DEGREES, _BEND = 0.0001, 0.01
 _MANY_POINTS = 20
+# Some 200 metres; and no more cells than so many in a row, however far apart points lie.
+_CELL_DEGREES, _MOST_CELLS = 0.002, 1_000
 
 
 @cache
@@ -177,11 +179,40 @@ class PolygonIndex:
 
 def _come_near(shapes: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Positions of shapes (degrees) that may hold, or lie within `NEAR_M` of, one of some points (metres): by their bounding boxes."""
+    if not len(points):
+        return np.empty(0, dtype=int)
     west, south, east, north = shapely.bounds(shapes).T
     margin = _NEARBY_DEGREES + _BEND * ((east - west) ** 2 + (north - south) ** 2)
-    boxes = shapely.box(west - margin, south - margin, east + margin, north + margin)
-    shape, _ = shapely.STRtree(shapely.points(*unproject(*points.T))).query(boxes)
-    return np.unique(shape)
+    sides = np.array([west - margin, south - margin, east + margin, north + margin])
+    longitude, latitude = unproject(*points.T)
+    may = np.flatnonzero(_touch_cells_of(longitude, latitude, sides))
+    shape, _ = shapely.STRtree(shapely.points(longitude, latitude)).query(shapely.box(*sides[:, may]))
+    return may[np.unique(shape)]
+
+
+def _touch_cells_of(x: np.ndarray, y: np.ndarray, sides: np.ndarray) -> np.ndarray:
+    """Whether each of many boxes touches a cell, of a grid over some points, in which a point lies: one that does not holds none.
+
+    Args:
+        x: of the points.
+        y: of the points.
+        sides: west, south, east and north of the boxes, an array of shape (4, n) in the points' units; missing ones touch nothing.
+    """
+    west, south, east, north = sides
+    (column, left, right), (row, below, above) = _cells(x, west, east), _cells(y, south, north)
+    before = np.zeros((column.max() + 2, row.max() + 2), dtype=int)  # points in the columns and rows before each
+    np.add.at(before, (column + 1, row + 1), 1)
+    before = before.cumsum(axis=0).cumsum(axis=1)
+    touched: np.ndarray = before[right, above] - before[left, above] - before[right, below] + before[left, below] > 0
+    return touched
+
+
+def _cells(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Along one axis: the cell of each point, the first cell of each box, and the one after its last."""
+    size = max(np.ptp(points) / _MOST_CELLS, _CELL_DEGREES)
+    cell, first, last = (np.floor((np.nan_to_num(values, nan=-np.inf) - points.min()) / size) for values in (points, low, high))
+    count = cell.max() + 1
+    return cell.astype(int), np.clip(first, 0, count).astype(int), np.clip(last + 1, 0, count).astype(int)
 
 
 def _only_pairs(point: np.ndarray) -> np.ndarray:

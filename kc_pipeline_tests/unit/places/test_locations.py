@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 import shapely
 from frames import STEP, WEST, middle, parcels
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kc_pipeline.places import geometry
 from kc_pipeline.places.geometry import PolygonIndex, project
@@ -96,3 +98,22 @@ def test_few_points_are_answered_from_the_parcels_around_them_alone() -> None:
     assert few.containing(edge).tolist() == whole.containing(edge).tolist() == ["19"]
     beside = edge + np.array([0, 1000.0])
     assert few.only_neighbor(beside)[0].tolist() == whole.only_neighbor(beside)[0].tolist() == [None]
+
+
+_DEGREES = st.floats(-0.05, 0.05) | st.sampled_from([0.0, 0.002, 0.004, 60.0, -40.0])
+
+
+@given(st.lists(st.tuples(_DEGREES, _DEGREES), min_size=1, max_size=6), st.lists(st.tuples(*[_DEGREES] * 4), max_size=20))
+def test_no_box_that_holds_a_point_is_passed_over(spots: list[tuple[float, float]], ends: list[tuple[float, ...]]) -> None:
+    points = np.array(spots)
+    boxes = np.array([*(np.sort(np.reshape(each, (2, 2)), axis=0).ravel() for each in ends), [np.nan] * 4, [-90, -90, 90, 90]])
+    touched = geometry._touch_cells_of(*points.T, boxes.T)
+    holds = [((points >= box[:2]) & (points <= box[2:])).all(axis=1).any() for box in boxes]
+    assert not (np.array(holds) & ~touched).any()
+    assert touched[-2:].tolist() == [False, True]
+
+
+def test_boxes_far_from_all_points_are_passed_over() -> None:
+    points = np.array([[0.0, 0.0], [0.1, 0.1]])
+    boxes = np.array([[0.04, 0.04, 0.05, 0.05], [-1, -1, -0.5, -0.5], [0.0, 0.0, 0.001, 0.001], [0.05, -1, 0.06, 1]])
+    assert geometry._touch_cells_of(*points.T, boxes.T).tolist() == [False, False, True, False]
