@@ -100,6 +100,7 @@ def _run(
             platform = Platform(opened, now, status.update, beside)
             wanted = day_after_newest_event if settings.source == "replay" and as_of is None else day
             with dagster_instance(settings) as instance:
+                gc.freeze()  # what was imported stays, and need not be searched for cycles
                 result = run_once(platform, wanted, instance)
             notifier(platform).tell([*run_alerts("kc run", result.failures), *state_alerts(platform)])
             status.update("read what was published")

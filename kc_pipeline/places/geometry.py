@@ -187,7 +187,8 @@ def _come_near(shapes: np.ndarray, points: np.ndarray) -> np.ndarray:
     longitude, latitude = unproject(*points.T)
     may = np.flatnonzero(_touch_cells_of(longitude, latitude, sides))
     shape, _ = shapely.STRtree(shapely.points(longitude, latitude)).query(shapely.box(*sides[:, may]))
-    return may[np.unique(shape)]
+    near: np.ndarray = may[np.unique(shape)]
+    return near
 
 
 def _touch_cells_of(x: np.ndarray, y: np.ndarray, sides: np.ndarray) -> np.ndarray:
