@@ -1,11 +1,13 @@
 """The lake: whole partitions, one commit, nothing rewritten that did not change."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, TableFeatures, write_deltalake
 from deltalake.exceptions import DeltaProtocolError
@@ -218,3 +220,12 @@ def test_each_version_says_what_it_was_made_from_the_oldest_first(lake: Lake) ->
     for count in (3, 4):
         lake.write(TABLE, account("a", {"2024-01": count}), partitions=["a"], made_from={"pull": count})
     assert lake.made_from_each(TABLE) == [{"pull": 3}, {"pull": 4}]
+
+
+def test_files_are_compressed_and_a_log_entry_says_how_many_rows_each_has_and_no_bounds(lake: Lake) -> None:
+    lake.write(TABLE, pa.concat_tables([account("a", {"2024-01": 3, "2024-02": 4}), account("b", {"2024-01": 5})]), partitions=["a", "b"])
+    written = [json.loads(line)["add"] for line in next(lake.path(TABLE).rglob("*.json")).read_text().splitlines() if '"add"' in line]
+    assert sorted(json.loads(add["stats"])["numRecords"] for add in written) == [1, 2]
+    assert not any(json.loads(add["stats"])["minValues"] for add in written)
+    chunks = [pq.ParquetFile(lake.path(TABLE) / add["path"]).metadata.row_group(0).column(0) for add in written]
+    assert [(chunk.compression, chunk.is_stats_set) for chunk in chunks] == [("SNAPPY", False)] * 2
