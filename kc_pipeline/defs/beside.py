@@ -29,6 +29,7 @@ from kc_pipeline.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kc_pipeline.defs.steps.audits import JudgedRows
     from kc_pipeline.quality.checks import Finding
     from kc_pipeline.store.lake import Commit
     from kc_pipeline.store.staged import Staged
@@ -70,12 +71,14 @@ MARTS_BESIDE: Mapping[Callable[[Platform, date, str], Any], MartBeside] = {
 
 
 class Beside:
-    """The second process, and which tables it found to be sound in a run."""
+    """The second process, and what was found of the tables of a run."""
 
     def __init__(self, process: SecondProcess) -> None:
         self.process = process
         self._lock = RLock()
+        self._passed: dict[str, dict[str, bool]] = {}
         self._sound: set[str] = set()
+        self._audits: dict[str, tuple[JudgedRows, list[Finding]]] = {}
         self._waiting: list[tuple[frozenset[str], Callable[[], None]]] = []
         process.on_done, process.meanwhile = self._take_note, _load
 
@@ -88,10 +91,39 @@ class Beside:
             ]
             self._go_on()
 
+    def audit_table(self, platform: Platform, table: str, day: date | None) -> "list[Finding]":
+        """What was found of a table: of its rows there, of its laws here if that still waits; it is not kept yet."""
+        of_rows, of_laws = _audit(table, day)
+        self.process.begin(platform, of_rows)
+        self.process.hurry(of_rows)
+        laws = self.process.outcome(platform, of_laws)
+        self._note(table, laws)
+        rows = self.process.outcome(platform, of_rows)
+        self._note(table, rows.findings)
+        with self._lock:
+            self._audits[table] = rows, laws
+        return [*rows.findings, *laws]
+
+    def keep_audits(self, platform: Platform) -> None:
+        """Keep what was found and is not kept yet."""
+        with self._lock:
+            found, self._audits = self._audits, {}
+        if found:
+            audits.keep_audits(platform, found)
+
     def _take_note(self, task: Task[Any], found: Any) -> None:
-        if task.work is audits.audit_table and _keeps_blocking_rules(task.arguments[0], found):
-            with self._lock:
-                self._sound.add(task.arguments[0])
+        if task.work is audits.judge_rows:
+            self._note(task.arguments[0], found.findings)
+        elif task.work is audits.judge_laws:
+            self._note(task.arguments[0], found)
+
+    def _note(self, table: str, findings: "Iterable[Finding]") -> None:
+        """A table is sound once all its blocking rules were found to hold."""
+        with self._lock:
+            passed = self._passed.setdefault(table, {})
+            passed |= {finding.law: finding.passed for finding in findings}
+            if all(passed.get(rule.name) for rule in RULES[table] if rule.severity is Severity.BLOCKS):
+                self._sound.add(table)
                 self._go_on()
 
     def _go_on(self) -> None:
@@ -108,22 +140,17 @@ def _load() -> None:
     from kc_pipeline.risk import rtm  # noqa: F401
 
 
-def _keeps_blocking_rules(table: str, findings: "Iterable[Finding]") -> bool:
-    passed = {finding.law: finding.passed for finding in findings}
-    return all(passed[rule.name] for rule in RULES[table] if rule.severity is Severity.BLOCKS)
-
-
 def begin_cleaning(platform: Platform, feed: Feed) -> None:
     """Begin to clean a feed and to judge it, now that its pull is done, if it is one of those that are cleaned beside a run."""
     if platform.beside is not None and feed.name in CLEANED_BESIDE:
-        platform.beside.process.begin(platform, _cleaning(feed), [_audit(f"clean/{feed.name}")])
+        platform.beside.process.begin(platform, _cleaning(feed), _audit(f"clean/{feed.name}"))
 
 
 def forget_cleaning(platform: Platform, feed: Feed) -> None:
     """Begin anew with a feed that was perhaps begun to be cleaned, since it is pulled once more."""
     if platform.beside is not None:
-        platform.beside.process.forget(_cleaning(feed))
-        platform.beside.process.forget(_audit(f"clean/{feed.name}"))
+        for task in (_cleaning(feed), *_audit(f"clean/{feed.name}")):
+            platform.beside.process.forget(task)
 
 
 def clean_feed(platform: Platform, feed: Feed) -> feeds.CleanReport:
@@ -145,10 +172,16 @@ def begin_audits(platform: Platform, tables: Iterable[str], day: date | None = N
 
 
 def audit_table(platform: Platform, table: str, day: date | None = None) -> "list[Finding]":
-    """What was found of a table, beside the run or here; see `audits.audit_table`."""
-    if platform.beside is not None:  # the other process has loaded what it needs for it
-        platform.beside.process.begin(platform, _audit(table, day))
-    return _outcome(platform, _audit(table, day))
+    """What was found of a table, beside the run or here; see `audits.audit_table`.  With a second process it is kept by `keep_audits`."""
+    if platform.beside is not None:
+        return platform.beside.audit_table(platform, table, day)
+    return audits.audit_table(platform, table, day)
+
+
+def keep_audits(platform: Platform) -> None:
+    """Keep what was found of the tables of a run, now that it is over; without a second process, each check has."""
+    if platform.beside is not None:
+        platform.beside.keep_audits(platform)
 
 
 def begin_marts(platform: Platform, day: date, run_id: str) -> None:
@@ -215,9 +248,11 @@ def _clean(platform: Platform, feed: str) -> feeds.CleanReport:
     return feeds.clean_feed(platform, FEEDS[feed])
 
 
-def _audit(table: str, day: date | None = None) -> "Task[list[Finding]]":
+def _audit(table: str, day: date | None = None) -> "tuple[Task[JudgedRows], Task[list[Finding]]]":
+    """Both halves of a table's audit; only of the first has the second process loaded what it needs."""
     order = _LAST if table.startswith("marts/") and table != _QUALITY else _FIRST
-    return Task(audits.audit_table, (table, day), order=order, is_cheaper_there=True)
+    rows = Task(audits.judge_rows, (table, day), order=order, is_cheaper_there=True)
+    return rows, Task(audits.judge_laws, (table, day), order=order)
 
 
 def _fairness(day: date) -> "Task[tuple[Commit, pd.DataFrame, list[str]]]":
@@ -230,8 +265,8 @@ def _staging(mart: str, day: date) -> "Task[Staged | None]":
 
 def _following(tables: Iterable[str], day: date | None) -> list[Task[Any]]:
     """What follows once tables are made; of marts, on a day."""
-    audits_of = [_audit(table, day) for table in tables if table in AUDITED_TABLES]
-    return audits_of if day is None else [*audits_of, *(_staging(table, day) for table in tables if table in PUBLISHED_MARTS)]
+    judging = [task for table in tables if table in AUDITED_TABLES for task in _audit(table, day)]
+    return judging if day is None else [*judging, *(_staging(table, day) for table in tables if table in PUBLISHED_MARTS)]
 
 
 def _mart(work: Callable[[Platform, date, str], _R], day: date, run_id: str) -> Task[_R]:

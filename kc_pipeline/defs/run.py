@@ -11,7 +11,7 @@ import dagster as dg
 
 from kc_pipeline.defs.alerts import said_of_failure
 from kc_pipeline.defs.automation import month_range_tags
-from kc_pipeline.defs.beside import begin_marts
+from kc_pipeline.defs.beside import begin_marts, keep_audits
 from kc_pipeline.defs.build import build_defs
 from kc_pipeline.defs.instance import kept_open
 from kc_pipeline.defs.partitions import open_from
@@ -90,6 +90,7 @@ def execute_quietly(
 
 def _audit(platform: Platform, run: dg.ExecuteInProcessResult) -> Path | None:
     """The report of a run, written now that it is over; None if it judged no table."""
+    keep_audits(platform)
     return write_report(platform, run.run_id) if run.get_asset_check_evaluations() else None
 
 

@@ -76,6 +76,12 @@ class SecondProcess:
         """
         self._begin(_Begun(task, platform.settings, platform.now(), then))
 
+    def hurry(self, task: Task[Any]) -> None:
+        """Do a task, if it waits, before those whose outcome nobody waits for."""
+        with self._lock:
+            if task in self._waiting:
+                self._waiting[task].is_awaited = True
+
     def outcome(self, platform: Platform, task: Task[_R]) -> _R:
         """What a task came to, once; it is done here if it was not begun, if it still waits there, or if the process died."""
         begun = self._taken(task, even_if_it_waits=task.is_cheaper_there)

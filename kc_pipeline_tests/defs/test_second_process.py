@@ -72,6 +72,18 @@ def test_a_task_that_still_waits_is_done_by_whoever_asks_for_it(stores: Platform
     assert pool.numbers() == [1], "neither what was done here nor what would have followed it there"
 
 
+def test_a_task_that_is_hurried_is_done_before_those_that_nobody_waits_for(stores: Platform) -> None:
+    pool = Held()
+    process = SecondProcess(pool)
+    for number in (1, 2, 3):
+        process.begin(stores, task(number))
+    for number in (3, 9):
+        process.hurry(task(number))
+    for _ in range(3):
+        pool.go_on()
+    assert pool.numbers() == [1, 3, 2]
+
+
 def test_a_task_is_left_undone_where_its_outcome_is_wanted_only_if_it_was_begun(stores: Platform) -> None:
     pool = Held()
     process = SecondProcess(pool)

@@ -14,9 +14,11 @@ from datetime import date
 from pathlib import Path
 
 import dagster as dg
+import pandas as pd
 import pytest
 from kc_runs import copied, platform
 
+from kc_pipeline.catalog.rule_model import TableLaw
 from kc_pipeline.catalog.rules import AUDITED_TABLES, RULES
 from kc_pipeline.catalog.sources import FEEDS
 from kc_pipeline.catalog.tables import TABLES
@@ -32,6 +34,7 @@ from kc_pipeline.defs.beside import (
     begin_fairness,
     begin_marts,
     clean_feed,
+    keep_audits,
     make_mart,
     stage_mart,
     staged_mart,
@@ -71,7 +74,9 @@ def test_tables_are_judged_alike_beside_the_run_and_in_it(finished_run: tuple[Pa
         with beside(stores) as judged:
             assert (judged.beside is not None) is (name == "beside")
             begin_audits(judged, [table for table, day in JUDGED if day is None])
-            found.append([audit_table(judged, table, day) for table, day in JUDGED])
+            findings = [audit_table(judged, table, day) for table, day in JUDGED]
+            keep_audits(judged)
+        found.append([{finding.law: finding for finding in of_table} for of_table in findings])
         columns = ["table_name", "rule", "month", "checked_count", "failed_count", "sample", "facts"]
         found.append(audits.read_audit(stores)[columns].sort_values(columns[:3]).to_dict("records"))
     assert found[0] == found[2]
@@ -91,6 +96,7 @@ def test_a_run_judges_by_itself_once_the_other_process_was_killed(finished_run: 
             process.kill()
             process.join()
         found = [audit_table(judged, table) for table in ("clean/streets", "clean/districts")]
+        keep_audits(judged)
     assert found == [audits.audit_table(stores, table) for table in ("clean/streets", "clean/districts")]
 
 
@@ -173,6 +179,11 @@ MART_OF_WORK: dict[Callable[..., object], str] = {
 }
 
 
+def audited(table: str) -> list[tuple[object, ...]]:
+    """Both halves of its audit."""
+    return [(audits.judge_rows, table), (audits.judge_laws, table)]
+
+
 class Noted(ProcessPoolExecutor):
     """Does nothing, but notes what it was given; tables that it is to judge are found sound, or not."""
 
@@ -181,9 +192,12 @@ class Noted(ProcessPoolExecutor):
         self._unsound = unsound
 
     def submit(self, _do: object, _settings: object, _moment: object, work: object, arguments: tuple[str, ...]) -> "Future[object]":  # type: ignore[override]
-        self.given.append((work, arguments[0]) if work is audits.audit_table else (work,))
+        self.given.append((work, arguments[0]) if work in (audits.judge_rows, audits.judge_laws) else (work,))
+        found = [Finding(rule.name, arguments[0] not in self._unsound, {}) for rule in RULES.get(arguments[0], ())]
+        of_laws = [finding for finding, rule in zip(found, RULES.get(arguments[0], ()), strict=True) if isinstance(rule.test, TableLaw)]
+        of_rows = [finding for finding in found if finding not in of_laws]
         done: Future[object] = Future()
-        done.set_result([Finding(rule.name, arguments[0] not in self._unsound, {}) for rule in RULES.get(arguments[0], ())])
+        done.set_result(audits.JudgedRows(of_rows, pd.DataFrame(), "") if work is audits.judge_rows else of_laws)
         return done
 
 
@@ -272,17 +286,17 @@ def test_a_mart_is_begun_and_judged_once_all_tables_before_it_are_sound(tmp_path
     pool = Noted()
     stores = replace(platform(tmp_path), beside=Beside(SecondProcess(pool)))
     begin_marts(stores, ANCHOR_DATE, "run")
-    assert pool.given == [(marts.judge_sources,), (audits.audit_table, "marts/source_quality"), (stage_mart,)]
+    assert pool.given == [(marts.judge_sources,), *audited("marts/source_quality"), (stage_mart,)]
 
     def follows(table: str) -> list[tuple[object, ...]]:
         """What is begun when a table is judged."""
         before = len(pool.given)
         begin_audits(stores, [table])
-        assert pool.given[before] == (audits.audit_table, table)
-        return pool.given[before + 1 :]
+        assert pool.given[before : before + 2] == audited(table)
+        return pool.given[before + 2 :]
 
     def judged(*names: str) -> list[tuple[object, ...]]:
-        return [*((audits.audit_table, f"marts/{name}") for name in names), *[(stage_mart,)] * len(names)]
+        return [*(half for name in names for half in audited(f"marts/{name}")), *[(stage_mart,)] * len(names)]
 
     assert follows("core/gazetteer") == []
     assert follows("core/located_addresses") == [(public_counts.count_for_the_public,), *judged("public_neighborhood_quarter")]
@@ -298,7 +312,7 @@ def test_no_mart_follows_from_a_table_that_was_found_unsound(tmp_path: Path) -> 
     stores = replace(platform(tmp_path), beside=Beside(SecondProcess(pool)))
     begin_marts(stores, ANCHOR_DATE, "run")
     begin_audits(stores, {table for mart in MARTS_BESIDE.values() for table in mart.needed if table.startswith("core/")})
-    made = {work for work, *_ in pool.given} - {audits.audit_table, stage_mart}
+    made = {work for work, *_ in pool.given} - {audits.judge_rows, audits.judge_laws, stage_mart}
     assert made == {marts.judge_sources}
 
 
@@ -315,21 +329,22 @@ class Held(Noted):
         return self.promised[-1]
 
 
-def test_what_a_step_waits_for_is_done_before_what_was_begun_earlier(tmp_path: Path) -> None:
+def test_what_a_step_waits_for_is_done_before_what_was_begun_earlier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audits, "judge_laws", lambda _platform, table, _day: [Finding(f"laws of {table}", True, {})])
     pool, tables = Held(), ["clean/streets", "clean/districts", "clean/parcels"]
     process = SecondProcess(pool)
     stores = replace(platform(tmp_path), beside=Beside(process))
     begin_audits(stores, tables)
-    assert pool.given == [(audits.audit_table, tables[0])]
+    assert pool.given == [(audits.judge_rows, tables[0])]
     with ThreadPoolExecutor(1) as step:
         waiting = step.submit(audit_table, stores, tables[2])
-        while len(process._begun) == len(tables):  # the step has not asked yet
+        while len(process._begun) > 4:  # the step has not judged the laws, nor asked for the rows, yet
             time.sleep(0.01)
-        pool.promised[0].set_result([])
-        assert pool.given[1:] == [(audits.audit_table, tables[2])]
-        pool.promised[1].set_result(["what was found"])
-        assert waiting.result() == ["what was found"]
-    assert pool.given[2:] == [(audits.audit_table, tables[1])]
+        pool.promised[0].set_result(audits.JudgedRows([], pd.DataFrame(), ""))
+        assert pool.given[1:] == [(audits.judge_rows, tables[2])]
+        pool.promised[1].set_result(audits.JudgedRows([Finding("of rows", True, {})], pd.DataFrame(), ""))
+        assert [finding.law for finding in waiting.result()] == ["of rows", "laws of clean/parcels"]
+    assert [table for _, table in pool.given[2:]] == [tables[0]], "its laws were begun before the next table"
 
 
 @pytest.mark.parametrize(("work", "mart"), MART_OF_WORK.items(), ids=MART_OF_WORK.values())

@@ -1,6 +1,7 @@
 """Whether the tables are right: the rules of catalog/rules.py on the rows of the lake, and what was found, kept in quality/audit."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,22 +28,42 @@ PARTS_AT_ONCE = 24
 _LEDGER = ("feed", "business_parcel_id", "report_date", "available_date", "precision", "weight", "exclusion_reason")
 
 
+@dataclass(frozen=True)
+class JudgedRows:
+    """What was found of a table's rows and types.
+
+    Attributes:
+        findings: one for each rule about rows or types.
+        audit: the table's rows of quality/audit, but those of its laws.
+        state: digest of what was judged.
+    """
+
+    findings: "list[Finding]"
+    audit: "pd.DataFrame"
+    state: str
+
+
 def audit_table(platform: Platform, table: str, day: date | None = None) -> "list[Finding]":
     """Judge a table by all its rules, and keep what was found in quality/audit.
-
-    Parts (months) whose files and rules are as they were when they were judged are not read again; laws of the whole table
-    are, since they speak of other tables too.
 
     Args:
         platform: what to work on.
         table: name in the catalogue.
         day: of a mart, the day that is judged; other days keep what was found of them.
     """
-    import pandas as pd
-    import pyarrow as pa
+    rows, laws = judge_rows(platform, table, day), judge_laws(platform, table, day)
+    keep_audits(platform, {table: (rows, laws)})
+    return [*rows.findings, *laws]
 
-    from kc_pipeline.catalog.render import to_arrow
-    from kc_pipeline.quality.audit import WHOLE, as_audit_rows, audit_rows, judge_types, needed_columns, verdicts
+
+def judge_rows(platform: Platform, table: str, day: date | None = None) -> JudgedRows:
+    """Judge a table by its rules about single rows and types, by Great Expectations.
+
+    Parts (months) whose files and rules are as they were when they were judged are not read again.
+    """
+    import pandas as pd
+
+    from kc_pipeline.quality.audit import WHOLE, audit_rows, judge_types, needed_columns, verdicts
 
     lake = platform.lake
     states = lake.states(table) or {WHOLE: digest_of({})}
@@ -59,14 +80,41 @@ def audit_table(platform: Platform, table: str, day: date | None = None) -> "lis
         judged.append(audit_rows(table, rows, {part: states[part] for part in parts}))
     of_rows = pd.concat([held, *judged], ignore_index=True)
     types, of_types = judge_types(table, known, lake.stored_schema(table))
-    of_table = _judge_whole(platform, table, day)
     elsewhere = known[~known["month"].isin([*states, WHOLE])] if day is not None else known.iloc[:0]
-    everything = pd.concat([elsewhere, of_rows, of_types, as_audit_rows(table, of_table, digest_of(states))], ignore_index=True)
-    everything["table_name"] = _stored_name(table)
+    audit = pd.concat([elsewhere, of_rows, of_types], ignore_index=True)
+    return JudgedRows([types, *verdicts(table, of_rows)], audit, digest_of(states))
+
+
+def judge_laws(platform: Platform, table: str, day: date | None = None) -> "list[Finding]":
+    """Judge a table by the laws of the whole table and between tables: always, since they speak of other tables too."""
+    from kc_pipeline.quality.checks import check_keys
+
+    key = list(TABLES[table].key)
+    parts = [day.isoformat()] if day is not None else None
+    found = [check_keys(table, platform.lake.read(table, columns=key, partitions=parts))]
+    layer, _, name = table.partition("/")
+    if layer == "clean":
+        return [*found, *_judge_clean(platform, name)]
+    if day is not None:
+        return [*found, *_JUDGES_OF_DAYS[table](platform, day)]
+    return [*found, *(_JUDGES[table](platform) if table in _JUDGES else [])]
+
+
+def keep_audits(platform: Platform, found: "Mapping[str, tuple[JudgedRows, list[Finding]]]") -> None:
+    """Keep in quality/audit what was found of some tables: of their rows and types, and of their laws."""
+    import pandas as pd
+    import pyarrow as pa
+
+    from kc_pipeline.catalog.render import to_arrow
+    from kc_pipeline.quality.audit import as_audit_rows
+
+    parts = []
+    for table, (rows, laws) in found.items():
+        of_table = pd.concat([rows.audit, as_audit_rows(table, laws, rows.state)], ignore_index=True)
+        parts.append(of_table.assign(table_name=_stored_name(table)))
     schema = to_arrow(TABLES["quality/audit"])
-    rows = pa.Table.from_pandas(everything[schema.names], schema=schema, preserve_index=False)
-    lake.write("quality/audit", rows, partitions=[_stored_name(table)])
-    return [types, *of_table, *verdicts(table, of_rows)]
+    made = pa.Table.from_pandas(pd.concat(parts, ignore_index=True)[schema.names], schema=schema, preserve_index=False)
+    platform.lake.write("quality/audit", made, partitions=[_stored_name(table) for table in found])
 
 
 def read_audit(platform: Platform, tables: list[str] | None = None) -> "pd.DataFrame":
@@ -112,21 +160,6 @@ def _still_true(known: "pd.DataFrame", table: str, states: Mapping[str, str]) ->
         & known["state_sha256"].eq(known["month"].map(dict(states)))
     ]
     return valid[valid.groupby("month")["rule"].transform("nunique").eq(len(rules))]
-
-
-def _judge_whole(platform: Platform, table: str, day: date | None) -> "list[Finding]":
-    """Laws of the whole table and between tables."""
-    from kc_pipeline.quality.checks import check_keys
-
-    key = list(TABLES[table].key)
-    parts = [day.isoformat()] if day is not None else None
-    found = [check_keys(table, platform.lake.read(table, columns=key, partitions=parts))]
-    layer, _, name = table.partition("/")
-    if layer == "clean":
-        return [*found, *_judge_clean(platform, name)]
-    if day is not None:
-        return [*found, *_JUDGES_OF_DAYS[table](platform, day)]
-    return [*found, *(_JUDGES[table](platform) if table in _JUDGES else [])]
 
 
 def _judge_clean(platform: Platform, feed: str) -> "list[Finding]":
