@@ -3,8 +3,8 @@
 The steps of a run follow one another, while some of their work needs nothing but files: some feeds are cleaned as soon as they are
 pulled, a table is judged as soon as its step is done, a mart that no other step makes ready is made as soon as the tables it follows
 from are judged, its rows are written ahead for its publication, and who is flagged is audited while the day is published.  The step
-that it belongs to takes what was found, or does it itself.  One process does it all, one thing after the other: two would both write
-quality/audit.
+that it belongs to takes what was found, or does it itself.  What was found of tables is kept once, when a run is over: both processes
+judge, and would otherwise both write quality/audit.
 """
 
 import shutil
