@@ -77,7 +77,6 @@ class Beside:
         self.process = process
         self._lock = RLock()
         self._passed: dict[str, dict[str, bool]] = {}
-        self._sound: set[str] = set()
         self._audits: dict[str, tuple[JudgedRows, list[Finding]]] = {}
         self._waiting: list[tuple[frozenset[str], Callable[[], None]]] = []
         process.on_done, process.meanwhile = self._take_note, _load
@@ -97,12 +96,12 @@ class Beside:
         self.process.begin(platform, of_rows)
         self.process.hurry(of_rows)
         laws = self.process.outcome(platform, of_laws)
-        self._note(table, laws)
         rows = self.process.outcome(platform, of_rows)
-        self._note(table, rows.findings)
+        findings = [*rows.findings, *laws]
+        self._note(table, findings)
         with self._lock:
             self._audits[table] = rows, laws
-        return [*rows.findings, *laws]
+        return findings
 
     def keep_audits(self, platform: Platform) -> None:
         """Keep what was found and is not kept yet."""
@@ -118,17 +117,19 @@ class Beside:
             self._note(task.arguments[0], found)
 
     def _note(self, table: str, findings: "Iterable[Finding]") -> None:
-        """A table is sound once all its blocking rules were found to hold."""
         with self._lock:
-            passed = self._passed.setdefault(table, {})
-            passed |= {finding.law: finding.passed for finding in findings}
-            if all(passed.get(rule.name) for rule in RULES[table] if rule.severity is Severity.BLOCKS):
-                self._sound.add(table)
-                self._go_on()
+            self._passed.setdefault(table, {}).update((finding.law, finding.passed) for finding in findings)
+            self._go_on()
 
     def _go_on(self) -> None:
-        ready = [begin for needed, begin in self._waiting if needed <= self._sound]
-        self._waiting = [waiting for waiting in self._waiting if not waiting[0] <= self._sound]
+        """Begin the marts whose tables are sound: all their blocking rules were found to hold."""
+        sound = {
+            table
+            for table, passed in self._passed.items()
+            if all(passed.get(rule.name) for rule in RULES[table] if rule.severity is Severity.BLOCKS)
+        }
+        ready = [begin for needed, begin in self._waiting if needed <= sound]
+        self._waiting = [waiting for waiting in self._waiting if not waiting[0] <= sound]
         for begin in ready:
             begin()
 

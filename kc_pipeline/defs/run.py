@@ -89,7 +89,7 @@ def execute_quietly(
 
 
 def _audit(platform: Platform, run: dg.ExecuteInProcessResult) -> Path | None:
-    """The report of a run, written now that it is over; None if it judged no table."""
+    """The report of a run, written now that it is over, when what was found is kept; None if it judged no table."""
     keep_audits(platform)
     return write_report(platform, run.run_id) if run.get_asset_check_evaluations() else None
 

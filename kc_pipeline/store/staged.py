@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
 from kc_pipeline.store import bulk
 from kc_pipeline.store.engines import WarehouseError
 
 _PAGE_BYTES = 65_536  # the largest; the file is written once and read once
+_quote = sqlite.dialect().identifier_preparer.quote
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def stage(folder: Path, name: str, snapshot_id: str, rows: pa.Table) -> Staged:
         connection.execute("PRAGMA journal_mode=OFF")
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute("BEGIN")
-        connection.execute(f"CREATE TABLE staged ({', '.join(map(_quoted, rows.column_names))})")
+        connection.execute(f"CREATE TABLE staged ({', '.join(map(_quote, rows.column_names))})")
         statement = f"INSERT INTO staged VALUES ({', '.join('?' * rows.num_columns)})"  # noqa: S608 - question marks
         bulk.insert(connection.cursor(), statement, rows)
         connection.execute("COMMIT")
@@ -78,13 +80,9 @@ def take_over(connection: sa.Connection, table: sa.Table, staged: Staged) -> Non
         sqlalchemy.exc.DBAPIError: the file cannot be read, or a row was refused; the transaction has to be rolled back.
         WarehouseError: the file does not hold the rows that were staged; the transaction has to be rolled back.
     """
-    names, schema = ", ".join(map(_quoted, staged.columns)), _quoted(staged.file.stem)
+    names, schema = ", ".join(map(_quote, staged.columns)), _quote(staged.file.stem)
     connection.exec_driver_sql(f"ATTACH ? AS {schema}", (str(staged.file),))
-    statement = f"INSERT INTO {_quoted(table.name)} ({names}) SELECT {names} FROM {schema}.staged ORDER BY rowid"  # noqa: S608 - quoted names
+    statement = f"INSERT INTO {_quote(table.name)} ({names}) SELECT {names} FROM {schema}.staged ORDER BY rowid"  # noqa: S608 - quoted names
     taken = connection.exec_driver_sql(statement).rowcount
     if taken != staged.row_count:
         raise WarehouseError(f"{staged.file} holds {taken} rows, and {staged.row_count} were staged; run again")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

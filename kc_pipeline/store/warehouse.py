@@ -92,7 +92,7 @@ class Warehouse:
         """
         if self.engine.name != "sqlite" or rows.num_rows < _WORTH_STAGING:
             return None
-        return stage(folder, mart.replace("/", "."), rows["snapshot_id"][0].as_py(), _in_order_of_key(mart, rows))
+        return stage(folder, HISTORIES[mart].name, rows["snapshot_id"][0].as_py(), _in_order_of_key(mart, rows))
 
     def publish(
         self,

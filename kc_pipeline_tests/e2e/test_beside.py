@@ -74,9 +74,8 @@ def test_tables_are_judged_alike_beside_the_run_and_in_it(finished_run: tuple[Pa
         with beside(stores) as judged:
             assert (judged.beside is not None) is (name == "beside")
             begin_audits(judged, [table for table, day in JUDGED if day is None])
-            findings = [audit_table(judged, table, day) for table, day in JUDGED]
+            found.append([audit_table(judged, table, day) for table, day in JUDGED])
             keep_audits(judged)
-        found.append([{finding.law: finding for finding in of_table} for of_table in findings])
         columns = ["table_name", "rule", "month", "checked_count", "failed_count", "sample", "facts"]
         found.append(audits.read_audit(stores)[columns].sort_values(columns[:3]).to_dict("records"))
     assert found[0] == found[2]
